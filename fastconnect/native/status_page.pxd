@@ -1,0 +1,51 @@
+"""The status page of one task: what it has done, and what it is told, in memory shared with supervisor and herder.
+
+One writer for each field. A counter is an aligned 8-byte word, stored whole: a reader never sees half of it. What is longer
+(the state and its sentence) is written as two copies and an index: see status_page.pxi.
+"""
+
+from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+
+cdef enum:
+    PAGE_BYTES = 8192
+    LATENCY_BUCKETS = 64        # bucket b counts acks that took from 2^(b/2) to 2^((b+1)/2) microseconds
+    STATE_TEXT_BYTES = 1500
+
+cdef struct StateCopy:
+    int32_t state               # states.State
+    uint32_t text_bytes
+    uint32_t crc                # crc32 of state, text_bytes and the text
+    char text[STATE_TEXT_BYTES]
+
+cdef struct StatusSlot:
+    # Written by the supervisor only.
+    uint64_t epoch              # one more for each process that uses the slot
+    int64_t target              # states.TargetState: what the task is told to be
+    int64_t lease_until_ns      # CLOCK_BOOTTIME; nothing is sent or flushed after it; 0: no lease
+    int64_t _orders[5]
+    # Written by the task only: counters and gauges.
+    int64_t heartbeat_ns        # CLOCK_BOOTTIME of the loop's last turn
+    int64_t polls
+    int64_t records_polled
+    int64_t records_filtered    # dropped by a transform
+    int64_t records_skipped     # bad, and dropped because errors.tolerance is all
+    int64_t records_sent        # handed to librdkafka
+    int64_t records_acked       # acknowledged by the broker
+    int64_t records_failed      # refused for good
+    int64_t bytes_sent
+    int64_t bytes_acked
+    int64_t retries             # a send tried again because the queue was full
+    int64_t blocked_ns          # time spent waiting for room in the queue
+    int64_t offset_flushes
+    int64_t offset_flush_failures
+    int64_t records_flushed     # records covered by the offsets flushed so far
+    int64_t source_position     # how far the task has read, in the source's own unit
+    int64_t source_end          # where it ends, -1: not known
+    int64_t at_end              # 1: END was returned, all is delivered and flushed
+    int64_t first_ack_ns        # CLOCK_BOOTTIME of the first acknowledged record
+    int64_t last_ack_ns
+    int64_t _counters[12]
+    int64_t latency[LATENCY_BUCKETS]
+    # Written by the task only: its state, as two copies and an index.
+    uint64_t state_index        # of the last complete copy: states[index & 1]; 0: none yet
+    StateCopy states[2]

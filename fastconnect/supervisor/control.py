@@ -1,0 +1,142 @@
+"""The commands and reports exchanged between supervisor and herder, over a socketpair.
+
+A frame is a 4-byte big-endian length and a MessagePack body of that length, decoded into one of the typed structs below.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from fastconnect.states import TaskId
+
+FRAME_LIMIT_BYTES = 64 * 1024 * 1024
+"""A frame longer than this is a fault of the sender: task configs of a very large file set are a few MB."""
+
+_LENGTH = struct.Struct(">I")
+
+
+class RunConnector(msgspec.Struct, tag=True):
+    """Run a connector's code in a process of its own, to validate its config or to get its tasks' configs."""
+
+    request: int
+    action: Literal["validate", "task_configs"]
+    name: str
+    config: dict[str, str | None]
+    timeout_ms: int = 90_000
+
+
+class StartTask(msgspec.Struct, tag=True):
+    """Keep this task running with these (unresolved) configs; one that runs with other configs is stopped first."""
+
+    id: TaskId
+    connector_config: dict[str, str | None]
+    task_config: dict[str, str | None]
+    target: int = 0  # TargetState
+
+
+class StopTask(msgspec.Struct, tag=True):
+    """Stop this task and forget it."""
+
+    id: TaskId
+
+
+class RestartTask(msgspec.Struct, tag=True):
+    """Stop this task if it runs, and start it anew with a clean count of failures."""
+
+    id: TaskId
+
+
+class SetTarget(msgspec.Struct, tag=True):
+    """Tell every task of a connector to run, pause or stop (TargetState)."""
+
+    connector: str
+    target: int
+
+
+class Finish(msgspec.Struct, tag=True):
+    """Stop everything gracefully; the command ends with `exit_code`."""
+
+    exit_code: int
+    reason: str
+
+
+Command: TypeAlias = RunConnector | StartTask | StopTask | RestartTask | SetTarget | Finish
+
+
+class ConnectorAnswer(msgspec.Struct, tag=True):
+    """What a connector process answered: `body` is its MessagePack answer, or `error` says why there is none."""
+
+    request: int
+    body: bytes | None = None
+    error: str | None = None
+
+
+class TaskStatus(msgspec.Struct, tag=True):
+    """How a task is; sent whenever that changes. `slot` is its place in the shared mapping, where its counters are."""
+
+    id: TaskId
+    slot: int
+    epoch: int
+    state: int  # State
+    pid: int | None = None
+    reason: str | None = None  # one sentence
+    trace: str | None = None
+    failures: int = 0  # since it was last healthy
+    next_start_ms: int | None = None  # RESTARTING: how long until then
+    started_count: int = 0
+
+
+class Inventory(msgspec.Struct, tag=True):
+    """The first frame to a new herder: the tasks that the supervisor keeps running."""
+
+    tasks: list[TaskStatus]
+    stopping: bool = False
+
+
+class Stopping(msgspec.Struct, tag=True):
+    """The worker is being stopped, by a signal or by Finish."""
+
+    reason: str
+
+
+Report: TypeAlias = ConnectorAnswer | TaskStatus | Inventory | Stopping
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def frame(message: Command | Report) -> bytes:
+    """Encode one message as a frame."""
+    body = _encoder.encode(message)
+    if len(body) > FRAME_LIMIT_BYTES:
+        raise ValueError(f"a {type(message).__name__} of {len(body)} bytes is over the limit of {FRAME_LIMIT_BYTES}")
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a byte stream into frames: `feed` bytes as they come, get the messages they complete."""
+
+    def __init__(self, kind: object) -> None:
+        self._decoder: msgspec.msgpack.Decoder[Command | Report] = msgspec.msgpack.Decoder(kind)  # type: ignore[arg-type]
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Command | Report]:
+        """Take bytes from the stream; yield every message that is now complete.
+
+        Raises:
+            ValueError: a frame is over the limit or does not decode; the stream is of no more use.
+        """
+        self._pending += data
+        while len(self._pending) >= _LENGTH.size:
+            (length,) = _LENGTH.unpack_from(self._pending)
+            if length > FRAME_LIMIT_BYTES:
+                raise ValueError(f"a frame of {length} bytes is over the limit of {FRAME_LIMIT_BYTES}")
+            end = _LENGTH.size + length
+            if len(self._pending) < end:
+                return
+            body = bytes(self._pending[_LENGTH.size : end])
+            del self._pending[:end]
+            yield self._decoder.decode(body)
