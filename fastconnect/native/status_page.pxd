@@ -4,10 +4,10 @@ One writer for each field. A counter is an aligned 8-byte word, stored whole: a 
 (the state and its sentence) is written as two copies and an index: see status_page.pxi.
 """
 
-from libc.stdint cimport int32_t, int64_t, uint32_t, uint64_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 
 cdef enum:
-    PAGE_BYTES = 8192
+    PAGE_BYTES = 4096           # the struct has 3,864; one page of memory a task
     LATENCY_BUCKETS = 64        # bucket b counts acks that took from 2^(b/2) to 2^((b+1)/2) microseconds
     STATE_TEXT_BYTES = 1500
 
@@ -19,7 +19,7 @@ cdef struct StateCopy:
 
 cdef struct StatusSlot:
     # Written by the supervisor only.
-    uint64_t epoch              # one more for each process that uses the slot
+    int64_t epoch               # one more for each process that uses the slot
     int64_t target              # states.TargetState: what the task is told to be
     int64_t lease_until_ns      # CLOCK_BOOTTIME; nothing is sent or flushed after it; 0: no lease
     int64_t _orders[5]
@@ -47,5 +47,5 @@ cdef struct StatusSlot:
     int64_t _counters[12]
     int64_t latency[LATENCY_BUCKETS]
     # Written by the task only: its state, as two copies and an index.
-    uint64_t state_index        # of the last complete copy: states[index & 1]; 0: none yet
+    int64_t state_index         # of the last complete copy: states[index & 1]; 0: none yet
     StateCopy states[2]

@@ -1,0 +1,99 @@
+"""Types of the compiled part."""
+
+from typing_extensions import Buffer
+
+def boottime_ns() -> int:
+    """CLOCK_BOOTTIME in nanoseconds: heartbeats and leases are in it, since it also counts while the machine is suspended."""
+
+class StatusRegion:
+    """The memory shared by supervisor, herder and tasks: a status page and a status ring for each of `slots` tasks.
+
+    One anonymous mapping, to be made before the first fork: it has no name, so nothing of it is left after kill -9.
+
+    Args:
+        slots: the most tasks that run at a time.
+        ring_bytes: size of each ring, a multiple of 4096.
+    """
+
+    slots: int
+    ring_bytes: int
+    def __new__(cls, slots: int, ring_bytes: int = 65536) -> StatusRegion: ...
+    def page(self, index: int) -> StatusPage:
+        """The status page of a slot."""
+
+    def ring(self, index: int) -> StatusRing:
+        """The status ring of a slot."""
+
+class StatusPage:
+    """One task's page in a StatusRegion. The supervisor writes its orders, the task writes the rest; anyone reads."""
+
+    polls: int
+    records_polled: int
+    records_filtered: int
+    records_skipped: int
+    offset_flushes: int
+    offset_flush_failures: int
+    records_flushed: int
+    source_position: int
+    source_end: int
+    at_end: int
+    @property
+    def epoch(self) -> int:
+        """Number of the process that the slot belongs to."""
+
+    @property
+    def target(self) -> int:
+        """What the task is told to be (TargetState)."""
+
+    @property
+    def lease_until_ns(self) -> int:
+        """Until when the task may send and flush, CLOCK_BOOTTIME; 0: for ever."""
+
+    @property
+    def heartbeat_ns(self) -> int:
+        """CLOCK_BOOTTIME of the loop's last turn; 0: none yet."""
+
+    def reset(self, epoch: int) -> None:
+        """Make the page ready for a new process. Only when the process that used it before has been reaped."""
+
+    def order(self, target: int | None = None, lease_until_ns: int | None = None) -> None:
+        """Tell the task its target state (TargetState) and until when it may send (CLOCK_BOOTTIME; 0: for ever)."""
+
+    def beat(self) -> None:
+        """Note that the task's loop has made a turn."""
+
+    def write_state(self, state: int, text: str = "") -> None:
+        """Publish the task's state (State) and one sentence about it, cut to 1,500 bytes of UTF-8."""
+
+    def read_state(self) -> tuple[int, str] | None:
+        """The published (state, sentence); None when nothing was published yet, or when the page holds rubbish."""
+
+    def counters(self) -> dict[str, int]:
+        """Every counter and gauge by its name in status_page.pxd; each is whole, together they are of about one moment."""
+
+    def latency(self) -> list[int]:
+        """How many acks took how long: bucket b counts those of 2^(b/2) to 2^((b+1)/2) microseconds."""
+
+    def _fill_with_rubbish(self, rubbish: Buffer) -> None: ...
+
+class StatusRing:
+    """A queue of (kind, payload) from one task to its supervisor, in a StatusRegion."""
+
+    @property
+    def dropped(self) -> int:
+        """Entries that found no room."""
+
+    @property
+    def corrupt(self) -> int:
+        """How often the reader threw away what it found."""
+
+    def reset(self) -> None:
+        """Empty the ring for a new process. Only when the process that wrote it before has been reaped."""
+
+    def write(self, kind: int, body: bytes) -> bool:
+        """Append an entry; False, and counted in `dropped`, when it finds no room. Only the slot's own task calls this."""
+
+    def read(self) -> list[tuple[int, bytes]]:
+        """Take every entry published so far, as a list of (kind, payload). Only the supervisor calls this."""
+
+    def _fill_with_rubbish(self, rubbish: Buffer) -> None: ...

@@ -1,0 +1,323 @@
+# StatusRegion: the one shared mapping. StatusPage: what one task has done, and what it is told. Layout: status_page.pxd.
+#
+#   region:  | page 0 | ring 0 | page 1 | ring 1 | ...        (a slot = page + ring; memory is paid when touched)
+#
+# Any process may find any rubbish here (a task that died in mid-write, or one that wrote where it should not): whoever reads
+# checks, gives up after a few tries, and never waits.
+
+import zlib
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.string cimport memcpy, memset
+
+from atomics cimport (
+    add_relaxed, fence_acquire, fence_release, load_acquire, load_relaxed, store_relaxed, store_release,
+)
+from status_page cimport LATENCY_BUCKETS, PAGE_BYTES, STATE_TEXT_BYTES, StateCopy, StatusSlot
+
+cdef extern from *:
+    """
+    #include <sys/mman.h>
+    #include <time.h>
+    #ifndef MAP_NORESERVE
+    #define MAP_NORESERVE 0
+    #endif
+    static inline int64_t fc_boottime_ns(void) {
+        struct timespec now;
+    #ifdef CLOCK_BOOTTIME
+        clock_gettime(CLOCK_BOOTTIME, &now);
+    #else
+        clock_gettime(CLOCK_MONOTONIC, &now);   /* macOS: its monotonic clock counts sleep too */
+    #endif
+        return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    }
+    static inline char *fc_map_shared(size_t bytes) {
+        void *base = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        return base == MAP_FAILED ? 0 : (char *)base;
+    }
+    """
+    int64_t now_ns "fc_boottime_ns"() noexcept nogil            # CLOCK_BOOTTIME: it counts the time a machine was suspended
+    char* map_shared "fc_map_shared"(size_t bytes) noexcept nogil
+    int unmap "munmap"(void* base, size_t bytes) noexcept nogil
+
+assert sizeof(StatusSlot) <= PAGE_BYTES
+
+cdef enum:
+    READ_TRIES = 3              # a writer that outruns three copies of 1.5 KB is not one of ours
+
+
+def boottime_ns():
+    """CLOCK_BOOTTIME in nanoseconds: heartbeats and leases are in it, since it also counts while the machine is suspended."""
+    return now_ns()
+
+
+cdef class StatusRegion:
+    """The memory shared by supervisor, herder and tasks: a status page and a status ring for each of `slots` tasks.
+
+    One anonymous mapping, to be made before the first fork: it has no name, so nothing of it is left after kill -9.
+
+    Args:
+        slots: the most tasks that run at a time.
+        ring_bytes: size of each ring, a multiple of 4096.
+    """
+
+    cdef char* base
+    cdef size_t slot_bytes
+    cdef readonly Py_ssize_t slots
+    cdef readonly Py_ssize_t ring_bytes
+
+    def __cinit__(self, Py_ssize_t slots, Py_ssize_t ring_bytes=65536):
+        if slots < 1:
+            raise ValueError(f"a status region needs at least 1 slot, got {slots}")
+        if ring_bytes < 4096 or ring_bytes % 4096 or ring_bytes > 1 << 30:
+            raise ValueError(f"ring_bytes must be a multiple of 4096 of at most 1 GiB, got {ring_bytes}")
+        if slots > 1 << 20:
+            raise ValueError(f"a status region has at most {1 << 20} slots, got {slots}")
+        self.slots = slots
+        self.ring_bytes = ring_bytes
+        self.slot_bytes = PAGE_BYTES + ring_bytes
+        self.base = map_shared(self.slot_bytes * slots)
+        if self.base is NULL:
+            raise MemoryError(f"no memory for a status region of {self.slot_bytes * slots} bytes")
+
+    def __dealloc__(self):
+        if self.base is not NULL:
+            unmap(self.base, self.slot_bytes * self.slots)
+
+    cdef char* slot_at(self, Py_ssize_t index) except NULL:
+        if index < 0 or index >= self.slots:
+            raise IndexError(f"slot {index} is not one of 0 to {self.slots - 1}")
+        return self.base + self.slot_bytes * index
+
+    def page(self, Py_ssize_t index):
+        """The status page of a slot."""
+        cdef StatusPage page = StatusPage.__new__(StatusPage)
+        page.slot = <StatusSlot*>self.slot_at(index)
+        page.region = self
+        return page
+
+    def ring(self, Py_ssize_t index):
+        """The status ring of a slot."""
+        cdef StatusRing ring = StatusRing.__new__(StatusRing)
+        ring.open(self.slot_at(index) + PAGE_BYTES, self.ring_bytes)
+        ring.region = self
+        return ring
+
+
+cdef class StatusPage:
+    """One task's page in a StatusRegion. The supervisor writes its orders, the task writes the rest; anyone reads."""
+
+    cdef StatusSlot* slot
+    cdef StatusRegion region        # keeps the mapping in place
+
+    def __init__(self):
+        raise TypeError("a StatusPage comes from StatusRegion.page")
+
+    # What the supervisor writes.
+
+    def reset(self, int64_t epoch):
+        """Make the page ready for a new process. Only when the process that used it before has been reaped."""
+        memset(self.slot, 0, sizeof(StatusSlot))
+        self.slot.source_end = -1
+        store_release(&self.slot.epoch, epoch)
+
+    def order(self, target=None, lease_until_ns=None):
+        """Tell the task its target state (TargetState) and until when it may send (CLOCK_BOOTTIME; 0: for ever)."""
+        if lease_until_ns is not None:
+            store_release(&self.slot.lease_until_ns, lease_until_ns)
+        if target is not None:
+            store_release(&self.slot.target, target)
+
+    # What the task writes.
+
+    def beat(self):
+        """Note that the task's loop has made a turn."""
+        store_relaxed(&self.slot.heartbeat_ns, now_ns())
+
+    def write_state(self, int state, str text=""):
+        """Publish the task's state (State) and one sentence about it, cut to 1,500 bytes of UTF-8.
+
+        A process killed in the middle leaves the state that was published before.
+        """
+        cdef bytes sentence = text.encode("utf-8", "replace")[:STATE_TEXT_BYTES]
+        cdef int64_t index = load_relaxed(&self.slot.state_index) + 1
+        cdef StateCopy* copy = &self.slot.states[index & 1]
+        # The index of the copy before this one must be seen before this one changes: a reader who sees the old index twice
+        # has then read a copy that nobody was writing.
+        fence_release()
+        copy.state = state
+        copy.text_bytes = <uint32_t>PyBytes_GET_SIZE(sentence)
+        memcpy(copy.text, PyBytes_AS_STRING(sentence), copy.text_bytes)
+        copy.crc = state_crc(copy)
+        store_release(&self.slot.state_index, index)
+
+    # What anyone reads.
+
+    def read_state(self):
+        """The published (state, sentence); None when nothing was published yet, or when the page holds rubbish."""
+        cdef StateCopy copy
+        cdef int64_t index
+        cdef int tries
+        for tries in range(READ_TRIES):
+            index = load_acquire(&self.slot.state_index)
+            if index == 0:
+                return None
+            memcpy(&copy, &self.slot.states[index & 1], sizeof(StateCopy))
+            fence_acquire()
+            if load_relaxed(&self.slot.state_index) != index:
+                continue
+            if copy.text_bytes <= STATE_TEXT_BYTES and copy.crc == state_crc(&copy):
+                return copy.state, PyBytes_FromStringAndSize(copy.text, copy.text_bytes).decode("utf-8", "replace")
+        return None
+
+    def counters(self):
+        """Every counter and gauge by its name in status_page.pxd; each is whole, together they are of about one moment."""
+        cdef StatusSlot* slot = self.slot
+        return {
+            "heartbeat_ns": load_relaxed(&slot.heartbeat_ns),
+            "polls": load_relaxed(&slot.polls),
+            "records_polled": load_relaxed(&slot.records_polled),
+            "records_filtered": load_relaxed(&slot.records_filtered),
+            "records_skipped": load_relaxed(&slot.records_skipped),
+            "records_sent": load_relaxed(&slot.records_sent),
+            "records_acked": load_relaxed(&slot.records_acked),
+            "records_failed": load_relaxed(&slot.records_failed),
+            "bytes_sent": load_relaxed(&slot.bytes_sent),
+            "bytes_acked": load_relaxed(&slot.bytes_acked),
+            "retries": load_relaxed(&slot.retries),
+            "blocked_ns": load_relaxed(&slot.blocked_ns),
+            "offset_flushes": load_relaxed(&slot.offset_flushes),
+            "offset_flush_failures": load_relaxed(&slot.offset_flush_failures),
+            "records_flushed": load_relaxed(&slot.records_flushed),
+            "source_position": load_relaxed(&slot.source_position),
+            "source_end": load_relaxed(&slot.source_end),
+            "at_end": load_relaxed(&slot.at_end),
+            "first_ack_ns": load_relaxed(&slot.first_ack_ns),
+            "last_ack_ns": load_relaxed(&slot.last_ack_ns),
+        }
+
+    def latency(self):
+        """How many acks took how long: bucket b counts those of 2^(b/2) to 2^((b+1)/2) microseconds."""
+        cdef int bucket
+        return [load_relaxed(&self.slot.latency[bucket]) for bucket in range(LATENCY_BUCKETS)]
+
+    @property
+    def epoch(self):
+        """Number of the process that the slot belongs to."""
+        return load_acquire(&self.slot.epoch)
+
+    @property
+    def target(self):
+        """What the task is told to be (TargetState)."""
+        return load_acquire(&self.slot.target)
+
+    @property
+    def lease_until_ns(self):
+        """Until when the task may send and flush, CLOCK_BOOTTIME; 0: for ever."""
+        return load_acquire(&self.slot.lease_until_ns)
+
+    @property
+    def heartbeat_ns(self):
+        """CLOCK_BOOTTIME of the loop's last turn; 0: none yet."""
+        return load_relaxed(&self.slot.heartbeat_ns)
+
+    # Counters and gauges that a task's Python code writes, as in `page.polls += 1`; one writer, so nothing is lost.
+
+    @property
+    def polls(self):
+        """How often poll was called."""
+        return load_relaxed(&self.slot.polls)
+
+    @polls.setter
+    def polls(self, int64_t value):
+        store_relaxed(&self.slot.polls, value)
+
+    @property
+    def records_polled(self):
+        """Records that poll returned."""
+        return load_relaxed(&self.slot.records_polled)
+
+    @records_polled.setter
+    def records_polled(self, int64_t value):
+        store_relaxed(&self.slot.records_polled, value)
+
+    @property
+    def records_filtered(self):
+        """Records that a transform dropped."""
+        return load_relaxed(&self.slot.records_filtered)
+
+    @records_filtered.setter
+    def records_filtered(self, int64_t value):
+        store_relaxed(&self.slot.records_filtered, value)
+
+    @property
+    def records_skipped(self):
+        """Bad records dropped because errors.tolerance is all."""
+        return load_relaxed(&self.slot.records_skipped)
+
+    @records_skipped.setter
+    def records_skipped(self, int64_t value):
+        store_relaxed(&self.slot.records_skipped, value)
+
+    @property
+    def offset_flushes(self):
+        """Offset flushes that the store took."""
+        return load_relaxed(&self.slot.offset_flushes)
+
+    @offset_flushes.setter
+    def offset_flushes(self, int64_t value):
+        store_relaxed(&self.slot.offset_flushes, value)
+
+    @property
+    def offset_flush_failures(self):
+        """Offset flushes that the store refused."""
+        return load_relaxed(&self.slot.offset_flush_failures)
+
+    @offset_flush_failures.setter
+    def offset_flush_failures(self, int64_t value):
+        store_relaxed(&self.slot.offset_flush_failures, value)
+
+    @property
+    def records_flushed(self):
+        """Records covered by the offsets flushed so far."""
+        return load_relaxed(&self.slot.records_flushed)
+
+    @records_flushed.setter
+    def records_flushed(self, int64_t value):
+        store_relaxed(&self.slot.records_flushed, value)
+
+    @property
+    def source_position(self):
+        """How far the task has read, in the source's own unit."""
+        return load_relaxed(&self.slot.source_position)
+
+    @source_position.setter
+    def source_position(self, int64_t value):
+        store_relaxed(&self.slot.source_position, value)
+
+    @property
+    def source_end(self):
+        """Where the source ends; -1: not known."""
+        return load_relaxed(&self.slot.source_end)
+
+    @source_end.setter
+    def source_end(self, int64_t value):
+        store_relaxed(&self.slot.source_end, value)
+
+    @property
+    def at_end(self):
+        """1 when the source has ended, all is delivered and its offsets are flushed."""
+        return load_relaxed(&self.slot.at_end)
+
+    @at_end.setter
+    def at_end(self, int64_t value):
+        store_relaxed(&self.slot.at_end, value)
+
+    def _fill_with_rubbish(self, const unsigned char[::1] rubbish):
+        """Overwrite the page, as a task gone wild would; for tests."""
+        memcpy(self.slot, &rubbish[0], min(rubbish.shape[0], <Py_ssize_t>PAGE_BYTES))
+
+
+cdef uint32_t state_crc(StateCopy* copy):
+    cdef uint32_t head = zlib.crc32(PyBytes_FromStringAndSize(<char*>copy, 2 * sizeof(uint32_t)))
+    return zlib.crc32(PyBytes_FromStringAndSize(copy.text, copy.text_bytes), head)
