@@ -14,7 +14,8 @@ cdef extern from *:
     static inline void fc_store_release(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_RELEASE); }
     static inline void fc_store_relaxed(int64_t *word, int64_t value) { __atomic_store_n(word, value, __ATOMIC_RELAXED); }
     static inline void fc_add_relaxed(int64_t *word, int64_t value) {
-        __atomic_store_n(word, __atomic_load_n(word, __ATOMIC_RELAXED) + value, __ATOMIC_RELAXED);
+        uint64_t sum = (uint64_t)__atomic_load_n(word, __ATOMIC_RELAXED) + (uint64_t)value;
+        __atomic_store_n(word, (int64_t)sum, __ATOMIC_RELAXED);
     }
     static inline void fc_fence_acquire(void) { __atomic_thread_fence(__ATOMIC_ACQUIRE); }
     static inline void fc_fence_release(void) { __atomic_thread_fence(__ATOMIC_RELEASE); }

@@ -140,7 +140,9 @@ cdef class StatusPage:
         A process killed in the middle leaves the state that was published before.
         """
         cdef bytes sentence = text.encode("utf-8", "replace")[:STATE_TEXT_BYTES]
-        cdef int64_t index = load_relaxed(&self.slot.state_index) + 1
+        cdef int64_t index = <int64_t>(<uint64_t>load_relaxed(&self.slot.state_index) + 1)
+        if index == 0:              # only rubbish counts that far, and 0 says: nothing yet
+            index = 2
         cdef StateCopy* copy = &self.slot.states[index & 1]
         # The index of the copy before this one must be seen before this one changes: a reader who sees the old index twice
         # has then read a copy that nobody was writing.
@@ -316,6 +318,10 @@ cdef class StatusPage:
     def _fill_with_rubbish(self, const unsigned char[::1] rubbish):
         """Overwrite the page, as a task gone wild would; for tests."""
         memcpy(self.slot, &rubbish[0], min(rubbish.shape[0], <Py_ssize_t>PAGE_BYTES))
+
+    def _image(self):
+        """The page's bytes as they are; for tests."""
+        return PyBytes_FromStringAndSize(<char*>self.slot, PAGE_BYTES)
 
 
 cdef uint32_t state_crc(StateCopy* copy):

@@ -130,6 +130,10 @@ cdef class StatusRing:
         """Overwrite the ring, as a task gone wild would; for tests."""
         memcpy(self.header, &rubbish[0], min(rubbish.shape[0], self.region.ring_bytes))
 
+    def _image(self):
+        """The ring's bytes as they are; for tests."""
+        return PyBytes_FromStringAndSize(<char*>self.header, self.region.ring_bytes)
+
 
 cdef uint32_t entry_crc(RingEntry* entry, bytes body):
     return zlib.crc32(body, zlib.crc32(PyBytes_FromStringAndSize(<char*>&entry.sequence, sizeof(int64_t) + sizeof(int32_t))))
