@@ -1,0 +1,136 @@
+"""What a task process is given by its supervisor, and what it tells it.
+
+Given: a TaskSpec (what to do) and a TaskChannel (where to look and to tell). Told: a StateChange whenever the state changes,
+a TaskEvent for what is worth a line in the log. How these travel, and what the supervisor makes of them, is not here: see
+native/status_ring.pxi and supervisor/statuses.py.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+from typing import TypeAlias
+
+import msgspec
+
+from fastconnect._core import StatusPage, StatusRing
+from fastconnect.states import State, TaskId
+
+KIND_STATE = 1
+KIND_EVENT = 2
+"""Kinds of ring entries."""
+
+REASON_BYTES = 2_000
+TRACE_BYTES = 8_000
+"""Longer texts are cut: a ring of 64 KiB should hold a few of them. A trace is cut at its beginning, its end says more."""
+
+
+class TaskSpec(msgspec.Struct, frozen=True):
+    """What a task process is to do."""
+
+    id: TaskId
+    epoch: int  # number of this process; its status page has the same
+    slot: int  # its place in the shared mapping
+    connector_config: dict[str, str | None]
+    task_config: dict[str, str | None]
+
+
+class StateChange(msgspec.Struct, frozen=True):
+    """The task is in this state now."""
+
+    state: int  # State
+    reason: str | None = None  # one sentence
+    trace: str | None = None
+
+
+class TaskEvent(msgspec.Struct, frozen=True):
+    """Something of a task that belongs into the log."""
+
+    level: int  # as in logging
+    sentence: str
+    facts: dict[str, str] = {}
+
+
+Told: TypeAlias = StateChange | TaskEvent
+
+_encoder = msgspec.msgpack.Encoder()
+_decoders: dict[int, msgspec.msgpack.Decoder[Told]] = {
+    KIND_STATE: msgspec.msgpack.Decoder(StateChange),
+    KIND_EVENT: msgspec.msgpack.Decoder(TaskEvent),
+}
+
+
+def decode(kind: int, payload: bytes) -> Told | None:
+    """What an entry of a ring says; None if it is no report of ours."""
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        return None
+    try:
+        return decoder.decode(payload)
+    except msgspec.DecodeError:
+        return None
+
+
+class TaskChannel:
+    """Where a task process looks and what it tells, shared with its supervisor.
+
+    Orders are in `page` (`target`, `lease_until_ns`). That they have changed is told by a signal: SIGTERM to stop, SIGUSR1
+    to look again (pause, resume). Both are caught before the task's first line, so that neither ends the process.
+
+    Args:
+        page: the task's status page.
+        ring: its status ring.
+        lifeline_fd: a pipe that reaches its end of file when the supervisor has died.
+        doorbell_fd: an eventfd that wakes the supervisor.
+    """
+
+    def __init__(self, page: StatusPage, ring: StatusRing, lifeline_fd: int, doorbell_fd: int) -> None:
+        self.page = page
+        self.ring = ring
+        self.lifeline_fd = lifeline_fd
+        self.doorbell_fd = doorbell_fd
+
+    def tell_state(self, state: State, reason: str | None = None, trace: str | None = None) -> None:
+        """Publish the task's state, with the sentence that says why and, for a failure, the trace."""
+        self.page.write_state(state, reason or "")
+        change = StateChange(int(state), _head(reason, REASON_BYTES), _tail(trace, TRACE_BYTES))
+        if not self.ring.write(KIND_STATE, _encoder.encode(change)):
+            # The supervisor is far behind. It will find the state in the page; the trace is what is lost.
+            pass
+        self.ring_doorbell()
+
+    def tell_event(self, level: int, sentence: str, **facts: object) -> None:
+        """Have a line logged by the supervisor; dropped and counted when the ring is full."""
+        texts = {name: _head(str(value), 500) or "" for name, value in facts.items()}
+        self.ring.write(KIND_EVENT, _encoder.encode(TaskEvent(level, _head(sentence, REASON_BYTES) or "", texts)))
+        self.ring_doorbell()
+
+    def ring_doorbell(self) -> None:
+        """Wake the supervisor, so that it reads the ring now."""
+        try:
+            os.write(self.doorbell_fd, (1).to_bytes(8, "little"))  # an eventfd takes a number in the machine's order
+        except BlockingIOError:
+            pass  # it has been rung 2^64 - 2 times and not been answered: it is awake or dead
+        except OSError:
+            pass  # a plugin has closed it; the supervisor looks at the page every second anyway
+
+    def supervisor_is_gone(self) -> bool:
+        """Whether the supervisor has died: end at once, what is unflushed will be read again by the next process.
+
+        The second line of defence: the kernel kills the process when its parent dies, unless a plugin has undone that.
+        """
+        poll = select.poll()
+        poll.register(self.lifeline_fd, select.POLLIN)
+        return bool(poll.poll(0))
+
+
+def _head(text: str | None, limit: int) -> str | None:
+    if text is None or len(text) <= limit:
+        return text
+    return text[: limit - 1] + "…"
+
+
+def _tail(text: str | None, limit: int) -> str | None:
+    if text is None or len(text) <= limit:
+        return text
+    return "…" + text[1 - limit :]
