@@ -101,7 +101,7 @@ class TextType(msgspec.Struct, frozen=True):
         """Whether its text must never be shown."""
         return self.name == "PASSWORD"
 
-    def extra(self, name: str, default: Any = None) -> Any:
+    def note(self, name: str, default: Any = None) -> Any:
         """Return what the field's `Meta(extra_json_schema={...})` says under a name, such as `importance`."""
         for meta in reversed(self.metas):
             if meta.extra_json_schema and name in meta.extra_json_schema:
@@ -154,7 +154,7 @@ def _plain_type(annotation: Any, mark: _As | None, metas: list[msgspec.Meta]) ->
         return _list_type(origin, get_args(annotation)) or _json_type(annotation)
     # pathlib is not imported for its own sake: whoever annotates with Path has done so
     if "pathlib" in sys.modules and annotation is sys.modules["pathlib"].Path:
-        return TextType("STRING", lambda text: annotation(text), str)
+        return TextType("STRING", sys.modules["pathlib"].Path, str)
     if origin is dict or annotation is dict or (isinstance(annotation, type) and issubclass(annotation, msgspec.Struct)):
         return _json_type(annotation)
     raise TypeError(
