@@ -1,0 +1,119 @@
+"""The command `fastconnect`: its subcommands, and how an error is told. Each subcommand is a file beside this one."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import click
+
+from fastconnect.errors import ConfigError, ConnectError
+
+SUBCOMMANDS = {
+    "run": ("fastconnect.cli.run:run", "Run connectors until stopped, or until their sources have ended."),
+    "ingest": ("fastconnect.cli.ingest:ingest", "Load files into a topic, and go on where an earlier run ended."),
+    "validate": ("fastconnect.cli.validate:validate", "Say everything that is wrong with connector files."),
+    "plugins": ("fastconnect.cli.plugins:plugins", "List the connectors and converters that are installed."),
+    "broker": ("fastconnect.cli.broker:broker", "Start, stop and look after the embedded Kafka broker."),
+    "offsets": ("fastconnect.cli.offsets:offsets", "Show or reset the source offsets of standalone connectors."),
+    "completion": ("fastconnect.cli.completion:completion", "Print what a shell needs to complete fastconnect's commands."),
+}
+"""Name -> where it is, and its line in the help. A subcommand is imported when it is called, so that starting stays quick."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its subcommands by name only, until one of them is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the table."""
+        return list(SUBCOMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a subcommand; None if there is none of this name."""
+        if cmd_name not in SUBCOMMANDS:
+            return None
+        module, _, name = SUBCOMMANDS[cmd_name][0].partition(":")
+        command = getattr(import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{name} is not a command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of subcommands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
+
+
+def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        from importlib.metadata import version
+
+        click.echo(f"fastconnect {version('fastconnect-kafka')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version and exit."
+)
+@click.option("-v", "--verbose", is_flag=True, help="Log more, and show where an error came from.")
+@click.pass_context
+def fastconnect(ctx: click.Context, verbose: bool) -> None:
+    """Kafka Connect without the JVM: connectors in Python, records at librdkafka's own speed.
+
+    \b
+    Examples:
+      fastconnect ingest 'logs/*.jsonl.gz' --topic logs --tasks 8
+      fastconnect run orders.properties --worker worker.properties
+      fastconnect validate orders.properties
+
+    Exit codes: 0 all went well; 1 a task failed, or not everything was delivered; 2 the command or a configuration cannot
+    be used; 3 a task had to be killed before it was drained; 130 and 143 a job that should have run to its end was
+    interrupted (by Ctrl-C, by SIGTERM) after everything it had read was delivered.
+    """
+    ctx.ensure_object(dict)["verbose"] = verbose
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit; an error is one clear message on stderr, without a traceback."""
+    words = sys.argv[1:] if arguments is None else arguments
+    sys.exit(_exit_code(words))
+
+
+def _exit_code(words: list[str]) -> int:
+    try:
+        answer: Any = fastconnect.main(words, prog_name="fastconnect", standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        return ended.exit_code
+    except click.Abort:
+        click.echo("Interrupted.", err=True)
+        return 130
+    except click.ClickException as error:  # usage: click's own texts, exit code 2
+        error.show()
+        return error.exit_code
+    except ConnectError as error:
+        return _tell(error, verbose=_wants_detail(words))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # as in `fastconnect plugins | head -1`: the reader has seen enough
+        sys.stdout = None
+        return 0
+    return answer if isinstance(answer, int) else 0
+
+
+def _tell(error: ConnectError, *, verbose: bool) -> int:
+    if verbose:
+        import traceback
+
+        traceback.print_exception(error)
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
+    return 2 if isinstance(error, ConfigError) or not error.retry_helps else 1
+
+
+def _wants_detail(words: list[str]) -> bool:
+    return "-v" in words or "--verbose" in words
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What should run, and where: `herder.py` has the questions, `standalone.py` answers them for one machine."""
