@@ -204,14 +204,23 @@ cdef list tracker_take(Tracker* tracker):
 cdef class Sent:
     """The records of one unit as Python knows them: where they came from, and the offset of each of them."""
 
-    cdef object values          # keeps alive what librdkafka points into
-    cdef object keys
+    cdef object values          # keeps alive what librdkafka points into (keys and headers it copies)
     cdef object offsets         # as in api.record.Offsets
     cdef object records         # the SourceRecords themselves, where the batch was a list of them
-    cdef const char* buffer     # of lines: where they begin, and how far line_end has come
+    cdef object lines           # with ByteOffsets: the lines as they were read, whatever was made of them
+    cdef const char* buffer     # where they begin, and how far line_end has come
     cdef const char* buffer_end
     cdef const char* scanned
     cdef int64_t scanned_lines
+
+    cdef int read_lines(self, buffer) except -1:
+        cdef Py_buffer view
+        self.lines = memoryview(buffer)
+        PyObject_GetBuffer(self.lines, &view, PyBUF_SIMPLE)
+        self.buffer = <const char*>view.buf
+        self.buffer_end = self.buffer + view.len
+        PyBuffer_Release(&view)         # the memoryview itself keeps the memory in place
+        return 0
 
     cdef int64_t line_end(self, int64_t index) noexcept:
         """The byte behind the newline of a line; remembers where it was, since indexes only grow."""

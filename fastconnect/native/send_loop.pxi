@@ -7,6 +7,7 @@ cdef object encode_sorted = msgspec.json.Encoder(order="sorted").encode
 cdef enum:
     CHUNK = 32768               # records handed to librdkafka in one call
     CHUNK_BYTES = 16 * 1024 * 1024
+    TARGET_STOPPED = 2          # states.TargetState.STOPPED
     LOOK_AGAIN_MS = 50          # longest wait in one go, so that a stop or a lost lease is noticed
 
 
@@ -89,8 +90,8 @@ cdef class SendLoop(Client):
 
     # Batches in.
 
-    def queue_batch(self, batch not None, values, keys=None, values_of_lines=None):
-        """Take a RecordBatch for sending, its values and keys already bytes.
+    def queue_batch(self, batch not None, values, keys=None, headers=None, values_of_lines=None):
+        """Take a RecordBatch for sending, its values, keys and headers' values already bytes; return how many records it has.
 
         Args:
             batch: says the topic, the source partition, and the offset of each record.
@@ -101,32 +102,33 @@ cdef class SendLoop(Client):
         """
         cdef int64_t count = self.begin(values, keys, values_of_lines)
         cdef Unit* unit
+        cdef Sent sent
         if count == 0:
-            return
+            return 0
         try:
-            self.place(batch.topic, batch.topics, batch.partitions, batch.timestamps, batch.headers)
+            self.place(batch.topic, batch.topics, batch.partitions, batch.timestamps, headers)
             sent = Sent.__new__(Sent)
-            (<Sent>sent).values = self.kept[0]
-            (<Sent>sent).keys = self.kept[1]
-            (<Sent>sent).offsets = batch.offsets
-            (<Sent>sent).buffer = self.batch.values.cursor
-            (<Sent>sent).buffer_end = self.batch.values.end
-            if isinstance(batch.offsets, ByteOffsets) and self.batch.values.kind != LINES:
-                raise DataError("ByteOffsets belong to a batch of lines", hint="give a list of offsets, or a function")
+            sent.values = self.kept[0]
+            sent.offsets = batch.offsets
+            if isinstance(batch.offsets, ByteOffsets):
+                if batch.form != "lines":
+                    raise DataError("ByteOffsets belong to a batch of lines", hint="give a list of offsets, or a function")
+                sent.read_lines(batch.values)
             unit = unit_new(&self.tracker, self.stream(batch.source_partition), count, sent)
             self.batch.unit_id = unit.id
         except BaseException:
             batch_clear(&self.batch)
             raise
+        return count
 
     def queue_records(self, RecordColumns columns not None, values, keys=None, headers=None):
-        """Take a list of SourceRecords for sending; their values, keys and headers' values already bytes."""
+        """Take a list of SourceRecords for sending, their values, keys and headers' values already bytes; return how many."""
         cdef int64_t count = self.begin(values, keys, columns.values)
         cdef int64_t i
         cdef Unit* unit
         cdef int64_t n_streams
         if count == 0:
-            return
+            return 0
         try:
             if count != len(columns.records):
                 raise DataError(f"{count} values for {len(columns.records)} records")
@@ -134,7 +136,7 @@ cdef class SendLoop(Client):
             if columns.stream_of is None:
                 unit = self.unit_of_records(columns.source_partitions[0], columns.records)
                 self.batch.unit_id = unit.id
-                return
+                return count
             n_streams = len(columns.source_partitions)
             shares = [[] for _ in range(n_streams)]
             self.batch.unit_ids = <uint32_t*>malloc(count * sizeof(uint32_t))
@@ -155,11 +157,11 @@ cdef class SendLoop(Client):
         except BaseException:
             batch_clear(&self.batch)
             raise
+        return count
 
     cdef Unit* unit_of_records(self, partition, list records) except NULL:
         sent = Sent.__new__(Sent)
         (<Sent>sent).values = self.kept[0]
-        (<Sent>sent).keys = self.kept[1]
         (<Sent>sent).records = records
         return unit_new(&self.tracker, self.stream(partition), len(records), sent)
 
@@ -254,7 +256,7 @@ cdef class SendLoop(Client):
                     break
                 n = self.room()
                 if n == 0:
-                    if now_ns() >= until or load_relaxed(&self.slot.target) != 0:
+                    if now_ns() >= until or load_relaxed(&self.slot.target) == TARGET_STOPPED:
                         self.drain(0)
                         break
                     add_relaxed(&self.slot.retries, 1)
@@ -499,9 +501,18 @@ cdef class SendLoop(Client):
         return self.in_flight_count
 
     @property
-    def idle(self):
-        """Whether nothing is queued, nothing in flight, and nothing has failed."""
-        return self.in_flight_count == 0 and self.batch.next >= self.batch.count and not self.stopped
+    def committable(self):
+        """Whether `take_committable` would give something."""
+        cdef int32_t s
+        for s in range(self.tracker.stream_count):
+            if self.tracker.streams[s].moved:
+                return True
+        return False
+
+    @property
+    def broken(self):
+        """Whether a failure or a lost lease has stopped the loop: `check` says which."""
+        return self.stopped
 
 
 cdef void hand_over_one(rd_kafka_t* client, Batch* batch, rd_kafka_message_t* message, int64_t index) noexcept nogil:

@@ -1,0 +1,145 @@
+"""The first and the last lines of a task process: set up, run the loop, and end with an exit code that says how it went."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+import traceback
+from typing import Any, NoReturn
+
+from fastconnect import plugins
+from fastconnect._core import LeaseLost, SendLoop
+from fastconnect.api.connector import SourceConnector
+from fastconnect.api.task import SourceTask
+from fastconnect.config.connector import SourceConnectorConfig, client_properties
+from fastconnect.config.worker import WorkerConfig
+from fastconnect.errors import ConnectError, FatalClientError, RetriableError
+from fastconnect.logs import facts
+from fastconnect.reports import TaskChannel, TaskSpec
+from fastconnect.states import Exit, State
+from fastconnect.storage.sqlite import SqliteOffsetStore
+from fastconnect.storage.stores import OffsetStore
+from fastconnect.task.context import TaskContext
+from fastconnect.task.conversion import Conversion
+from fastconnect.task.offsets import OffsetFlusher
+from fastconnect.task.source import SourceLoop
+from fastconnect.task.waiting import Orders
+
+logger = logging.getLogger(__name__)
+
+WAKE_AGAIN_MS = 20
+"""A fresh idempotent producer gets its id from a 500 ms timer, but looks at once when metadata arrives and a broker is up:
+asking twice, this far apart, brings its first acknowledgement after 60 to 90 ms."""
+
+
+def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> NoReturn:
+    """Run one task in this process, which is forked for it; never returns."""
+    os._exit(_run(spec, channel, worker))
+
+
+def _run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> Exit:
+    orders = Orders(channel)
+    orders.catch_signals()
+    try:
+        _run_source(spec, channel, orders, worker)
+    except LeaseLost:
+        logger.warning("The lease is over: the task belongs to another worker now, nothing more is sent.")
+        return Exit.LEASE_LOST
+    except BaseException as error:  # also a plugin's SystemExit: it would end the process without a word
+        return _fail(channel, error)
+    channel.tell_state(State.UNASSIGNED)
+    return Exit.OK
+
+
+def _run_source(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> None:
+    connector_class: type[SourceConnector[Any]] = plugins.find("source", spec.connector_config.get("connector.class") or "")
+    config = SourceConnectorConfig.parse(spec.connector_config)
+    task: SourceTask[Any] = connector_class.task_class()
+    store = SqliteOffsetStore(worker.offsets_file)
+    send_loop = SendLoop(
+        client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task),
+        channel.page,
+        skip_failed_records=config.errors_tolerance == "all",
+    )
+    try:
+        send_loop.wake_by(orders.wake_fd)
+        offsets = OffsetFlusher(store, spec.id.connector, send_loop, channel.page, worker.offset_flush_interval_ms)
+        loop = SourceLoop(
+            task,
+            Conversion.of(config.converters(worker)),
+            send_loop,
+            offsets,
+            orders,
+            channel,
+            stop_within_ms=worker.task_shutdown_graceful_timeout_ms,
+            fail_within_ms=worker.offset_flush_timeout_ms,
+        )
+        task.context = TaskContext(
+            spec.id,
+            {key: value for key, value in spec.task_config.items() if value is not None},
+            channel.page,
+            offsets=offsets.stored,
+            stopping=lambda: loop.stopping,
+            wait=loop.wait,
+        )
+        connect(send_loop, worker, channel, orders)
+        try:
+            task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
+            channel.tell_state(State.RUNNING)
+            loop.run()
+        finally:
+            _stop(task)
+    finally:
+        send_loop.close()
+        store.close()
+
+
+def connect(send_loop: SendLoop, worker: WorkerConfig, channel: TaskChannel, orders: Orders) -> None:
+    """Wait until a broker answers, and make a fresh producer's first acknowledgement come early.
+
+    Raises:
+        ConnectError: none has answered within bootstrap.timeout.ms.
+    """
+    began = time.monotonic()
+    said = False
+    while not orders.stop_asked:
+        try:
+            send_loop.metadata(timeout_ms=1000)
+        except RetriableError as error:
+            waited_ms = (time.monotonic() - began) * 1000
+            if waited_ms > worker.bootstrap_timeout_ms:
+                raise ConnectError(
+                    f"no broker has answered for {waited_ms / 1000:.0f} s: {error}",
+                    where=f"bootstrap.servers={','.join(worker.bootstrap_servers)}",
+                    hint="check the address, and that the broker runs",
+                ) from error
+            if not said:
+                logger.warning("No broker answers yet; trying on. %s", error)
+                channel.tell_state(State.RUNNING, f"waiting for a broker: {error}")
+                said = True
+            channel.page.beat()
+            orders.wait(200)
+            continue
+        orders.wait(WAKE_AGAIN_MS)
+        break
+    if said:
+        logger.info("A broker answers.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
+
+
+def _stop(task: SourceTask[Any]) -> None:
+    try:
+        task.stop()
+    except Exception:
+        # What is delivered is delivered, whatever the plugin's clean-up runs into.
+        logger.exception("The task's stop() failed.")
+
+
+def _fail(channel: TaskChannel, error: BaseException) -> Exit:
+    reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
+    channel.tell_state(State.FAILED, reason, "".join(traceback.format_exception(error)))
+    if isinstance(error, FatalClientError):
+        return Exit.FATAL_CLIENT
+    if isinstance(error, ConnectError) and not error.retry_helps:
+        return Exit.UNUSABLE
+    return Exit.FAILED

@@ -1,0 +1,184 @@
+"""The loop of a source task: poll -> conversion -> send loop, and the offsets of what is delivered to the store.
+
+What starts it and what ends its process is in main.py.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from fastconnect._core import SendLoop, StatusPage
+from fastconnect.api.record import EndOfData, Polled, RecordBatch, SourceRecord
+from fastconnect.api.task import SourceTask
+from fastconnect.errors import DataError, RetriableError
+from fastconnect.logs import facts
+from fastconnect.reports import TaskChannel
+from fastconnect.states import State, TargetState
+from fastconnect.task.conversion import Conversion, name_record
+from fastconnect.task.offsets import OffsetFlusher
+from fastconnect.task.waiting import Orders
+
+logger = logging.getLogger(__name__)
+
+IDLE_WAITS_MS = (1, 2, 5, 10, 20, 50, 100)
+"""A poll that returned nothing is repeated after so long, longer each time: quick to see new data, idle at no cost."""
+
+RETRY_WAITS_MS = (100, 200, 400, 800, 1600, 3200, 5000)
+"""The same after a RetriableError."""
+
+LOOK_AGAIN_MS = 500
+"""The longest sleep: how late a target state set without a signal is noticed."""
+
+
+class SourceLoop:
+    """Moves the records of one source task until it is told to stop.
+
+    Args:
+        stop_within_ms: how long `drain` may take at the end.
+        fail_within_ms: the same when the task has failed.
+    """
+
+    def __init__(
+        self,
+        task: SourceTask[Any],
+        conversion: Conversion,
+        send_loop: SendLoop,
+        offsets: OffsetFlusher,
+        orders: Orders,
+        channel: TaskChannel,
+        *,
+        stop_within_ms: int,
+        fail_within_ms: int,
+    ) -> None:
+        self.task = task
+        self.conversion = conversion
+        self.send_loop = send_loop
+        self.offsets = offsets
+        self.orders = orders
+        self.channel = channel
+        self.page: StatusPage = channel.page
+        self.stop_within_ms = stop_within_ms
+        self.fail_within_ms = fail_within_ms
+        self._quiet_polls = 0
+        self._failed_polls = 0
+        self._ended = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the task is to stop or to pause."""
+        return self.orders.target is not TargetState.STARTED
+
+    def run(self) -> None:
+        """Go on until the target state is STOPPED, then drain.
+
+        Raises:
+            Exception: whatever the task, a converter or the cluster has failed with; what could be delivered is, and flushed.
+        """
+        try:
+            while (target := self.orders.target) is not TargetState.STOPPED:
+                self.page.beat()
+                if target is TargetState.PAUSED:
+                    self._pause()
+                elif self._ended or self.offsets.behind:
+                    self._deliver(LOOK_AGAIN_MS)
+                else:
+                    self._turn()
+                self.offsets.flush_if_due()
+        except Exception:
+            self.drain(self.fail_within_ms)
+            raise
+        if not self.drain(self.stop_within_ms):
+            logger.warning(
+                "Stopped with records in flight; they will be read and sent again.", extra=facts(in_flight=self.send_loop.in_flight)
+            )
+
+    def _turn(self) -> None:
+        polled = self._poll()
+        if polled is None:
+            self._deliver(IDLE_WAITS_MS[min(self._quiet_polls, len(IDLE_WAITS_MS) - 1)])
+            self._quiet_polls += 1
+        elif isinstance(polled, EndOfData):
+            self._finish()
+        else:
+            self._quiet_polls = 0
+            self._send(polled)
+
+    def _poll(self) -> Polled:
+        self.page.polls += 1
+        try:
+            polled = self.task.poll()
+        except RetriableError as error:
+            wait_ms = RETRY_WAITS_MS[min(self._failed_polls, len(RETRY_WAITS_MS) - 1)]
+            self._failed_polls += 1
+            logger.warning("Poll failed and is tried again. %s", error, extra=facts(wait_ms=wait_ms))
+            self.wait(wait_ms)
+            return None
+        self._failed_polls = 0
+        return polled
+
+    def _send(self, polled: list[SourceRecord] | RecordBatch) -> None:
+        try:
+            self.page.records_polled += self.conversion.queue(self.send_loop, polled)
+        except DataError as error:
+            raise name_record(error, polled) from error
+        while not self.send_loop.push(min(LOOK_AGAIN_MS, max(1, self.offsets.due_in_ms()))):
+            self.page.beat()
+            self.offsets.flush_if_due()
+            if self.orders.target is TargetState.STOPPED:
+                return
+        self.send_loop.check()
+
+    def _finish(self) -> None:
+        """The source has ended: deliver and flush the rest, then say so."""
+        while not self.send_loop.flush(LOOK_AGAIN_MS):
+            self.page.beat()
+            self.send_loop.check()
+            self.offsets.flush_if_due()
+            if self.stopping:
+                return  # polled again when it goes on: it will say END once more
+        self.send_loop.check()
+        if not self.offsets.flush():
+            return
+        self._ended = True
+        self.page.at_end = 1
+        self.channel.tell_state(State.RUNNING, "the source has ended; all of it is delivered")
+
+    def _pause(self) -> None:
+        self.channel.tell_state(State.PAUSED)
+        while self.orders.target is TargetState.PAUSED:
+            self.page.beat()
+            self._deliver(LOOK_AGAIN_MS)
+            self.offsets.flush_if_due()
+        if self.orders.target is TargetState.STARTED:
+            self.channel.tell_state(State.RUNNING)
+
+    def wait(self, wait_ms: int) -> bool:
+        """Wait at most so long, deliver and flush meanwhile; True when the task is to stop or pause."""
+        until = time.monotonic() + wait_ms / 1000
+        while not self.stopping and (left := until - time.monotonic()) > 0:
+            self.page.beat()
+            self._deliver(max(1, int(left * 1000)))
+            self.offsets.flush_if_due()
+        return self.stopping
+
+    def _deliver(self, wait_ms: int) -> None:
+        """Read what the broker has acknowledged; sleep until there is something, at most so long and not beyond a flush."""
+        self.send_loop.poll(0)
+        self.send_loop.check()
+        if self.send_loop.in_flight or self.send_loop.committable or self.offsets.behind:
+            wait_ms = min(wait_ms, max(1, self.offsets.due_in_ms()))
+        self.orders.wait(min(wait_ms, LOOK_AGAIN_MS))
+        self.send_loop.poll(0)
+
+    def drain(self, within_ms: int) -> bool:
+        """Wait for what is in flight, at most so long, and flush the offsets of what is delivered."""
+        until = time.monotonic() + within_ms / 1000
+        while True:
+            left_ms = int((until - time.monotonic()) * 1000)
+            drained = self.send_loop.flush(max(0, min(left_ms, 100)))
+            self.page.beat()
+            if drained or left_ms <= 0 or self.send_loop.broken:
+                break
+        return self.offsets.flush() and drained
