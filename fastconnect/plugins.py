@@ -35,6 +35,10 @@ _KINDS: dict[Kind, tuple[str, tuple[str, ...], str]] = {
 }
 
 
+class WrongKindError(PluginNotFoundError):
+    """There is a plugin of this name, but of another kind."""
+
+
 class Plugin(msgspec.Struct, frozen=True):
     """One installed plugin under one kind; a class that is two kinds is listed twice."""
 
@@ -95,7 +99,7 @@ def find_plugin(kind: Kind, name: str) -> Plugin:
         return fitting[0]
     what = _KINDS[kind][2]
     if other:
-        raise PluginNotFoundError(f"{name} is installed, but it is not a {what}")
+        raise WrongKindError(f"{name} is installed, but it is not a {what}")
     known = [plugin for plugin in every()[0] if plugin.kind == kind]
     names = sorted(plugin.name for plugin in known)
     every_name = {alias for plugin in known for alias in (plugin.name, *_aliases(plugin.name, kind), plugin.cls.__name__)}

@@ -13,17 +13,30 @@ The types of fields are in `config_types.py`, Kafka Connect's ConfigDef made of 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Self, dataclass_transform, get_args
 
 import msgspec
 from msgspec import Meta, field
 
-from fastconnect.api.config_types import HIDDEN, Bytes, ClassName, Duration, Long, Regex, Secret, TextType, Topic, text_type
+from fastconnect.api.config_types import (
+    HIDDEN,
+    Bytes,
+    Check,
+    ClassName,
+    Duration,
+    Long,
+    Regex,
+    Secret,
+    TextType,
+    Topic,
+    text_type,
+)
 from fastconnect.errors import ConfigError, Fault
 
 __all__ = [
     "Bytes",
+    "Check",
     "ClassName",
     "Config",
     "ConfigField",
@@ -47,8 +60,12 @@ class ConfigField(msgspec.Struct, frozen=True):
     key: str
     type: TextType
     required: bool
-    default: Any
-    """None where the field is required, or has no default."""
+    make_default: Callable[[], Any]
+
+    @property
+    def default(self) -> Any:
+        """What the field is where the config does not name its key; None if it is required, or has no default."""
+        return self.make_default()
 
     def default_text(self) -> str | None:
         """Return the default as a config file would have it."""
@@ -144,12 +161,17 @@ class Config(msgspec.Struct, metaclass=_ConfigMeta, frozen=True, rename=_key_of)
             try:
                 values[entry.name] = entry.type.read(text.strip())
             except ValueError as error:
-                shown = HIDDEN if entry.type.secret else text
+                shown = HIDDEN if entry.type.secret else _shown(entry, text)
                 faults.append(Fault(entry.key, f"Invalid value {shown} for configuration {entry.key}: {error}"))
         if faults:
             return None, faults
         config = cls(**values)
         return config, list(config.check())
+
+
+def _shown(entry: ConfigField, text: str) -> str:
+    """Return a bad value as Kafka Connect shows it: a list in brackets."""
+    return f"[{', '.join(part.strip() for part in text.split(','))}]" if entry.type.name == "LIST" else text
 
 
 @functools.cache
@@ -162,13 +184,16 @@ def _fields_of(cls: type[Config]) -> tuple[ConfigField, ...]:
             kind = text_type(info.type)
         except TypeError as error:
             raise TypeError(f"{cls.__qualname__}.{info.name}: {error}") from None
-        default = None
-        if info.default is not msgspec.NODEFAULT:
-            default = info.default
-        elif info.default_factory is not msgspec.NODEFAULT:
-            default = info.default_factory()
-        entries.append(ConfigField(info.name, info.encode_name, kind, info.required, default))
+        entries.append(ConfigField(info.name, info.encode_name, kind, info.required, _default_of(info)))
     return tuple(entries)
+
+
+def _default_of(info: msgspec.structs.FieldInfo) -> Callable[[], Any]:
+    if info.default_factory is not msgspec.NODEFAULT:
+        factory: Callable[[], Any] = info.default_factory
+        return factory
+    value = None if info.default is msgspec.NODEFAULT else info.default
+    return lambda: value
 
 
 def config_class_of(cls: type, default: type[Config]) -> type[Config]:

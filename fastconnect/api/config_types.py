@@ -83,6 +83,13 @@ Regex: TypeAlias = re.Pattern[str]
 """A regular expression, compiled; it is Python's, which is Java's but for possessive and a few rarer forms."""
 
 
+class Check(msgspec.Struct, frozen=True):
+    """A rule of one field that `Meta` cannot say: `Annotated[str, Check(lambda text: "Not a city" if ... else None)]`."""
+
+    fault_of: Callable[[Any], str | None]
+    """Gets the value and returns why it is wrong, or None."""
+
+
 class TextType(msgspec.Struct, frozen=True):
     """How one Python type is read from text and written as text.
 
@@ -95,6 +102,17 @@ class TextType(msgspec.Struct, frozen=True):
     nullable: bool = False
     choices: tuple[str, ...] = ()
     metas: tuple[msgspec.Meta, ...] = ()
+    read_unlimited: Callable[[str], Any] | None = None
+
+    def is_readable(self, text: str) -> bool:
+        """Whether Kafka Connect's type can hold this text, though the value may be beyond the field's limits."""
+        if self.name in ("STRING", "CLASS", "LIST"):
+            return True
+        try:
+            (self.read_unlimited or self.read)(text)
+        except ValueError:
+            return False
+        return True
 
     @property
     def secret(self) -> bool:
@@ -122,12 +140,14 @@ def text_type(annotation: Any) -> TextType:
     """
     metas: list[msgspec.Meta] = []
     marks: list[_As] = []
+    checks: list[Check] = []
     nullable = False
     while True:  # Annotated and Optional may wrap each other in either order
         if get_origin(annotation) is Annotated:
             annotation, *notes = get_args(annotation)
             metas[:0] = [note for note in notes if isinstance(note, msgspec.Meta)]
             marks += [note for note in notes if isinstance(note, _As)]
+            checks[:0] = [note for note in notes if isinstance(note, Check)]
         elif get_origin(annotation) in (Union, types.UnionType):
             arms = [arm for arm in get_args(annotation) if arm is not type(None)]
             if len(arms) != 1:
@@ -136,8 +156,8 @@ def text_type(annotation: Any) -> TextType:
         else:
             break
     plain = _plain_type(annotation, marks[0] if marks else None, metas)
-    read = _checked(plain.read, metas) if metas else plain.read
-    return TextType(plain.name, read, plain.write, nullable, plain.choices, tuple(metas))
+    read = _checked(plain.read, metas, checks) if metas or checks else plain.read
+    return TextType(plain.name, read, plain.write, nullable, plain.choices, tuple(metas), plain.read)
 
 
 def _plain_type(annotation: Any, mark: _As | None, metas: list[msgspec.Meta]) -> TextType:
@@ -257,7 +277,8 @@ def _choice_type(choices: tuple[Any, ...], ignore_case: bool) -> TextType:
         raise TypeError(f"Literal{list(choices)} is not supported in a Config: its choices must be str")
     fold: Callable[[str], str] = str.lower if ignore_case else str
     by_text = {fold(choice): choice for choice in choices}
-    why = f"String must be one of{' (case insensitive)' if ignore_case else ''}: {', '.join(choices)}"
+    allowed = ", ".join(choices)
+    why = f"String must be one of (case insensitive): {allowed.upper()}" if ignore_case else f"String must be one of: {allowed}"
 
     def read(text: str) -> str:
         try:
@@ -303,13 +324,16 @@ def _json_type(annotation: Any) -> TextType:
     return TextType("JSON", read, lambda value: msgspec.json.encode(value).decode())
 
 
-def _checked(read: Callable[[str], Any], metas: list[msgspec.Meta]) -> Callable[[str], Any]:
-    """Read, then hold the value against the limits in the field's Meta."""
+def _checked(read: Callable[[str], Any], metas: list[msgspec.Meta], checks: list[Check]) -> Callable[[str], Any]:
+    """Read, then hold the value against the limits in the field's Meta, and its checks."""
 
     def checked(text: str) -> Any:
         value = read(text)
         for meta in metas:
             if why := _broken_limit(meta, value):
+                raise ValueError(why)
+        for check in checks:
+            if why := check.fault_of(value):
                 raise ValueError(why)
         return value
 

@@ -1,0 +1,346 @@
+"""Everything that is wrong with a connector's configuration, in one answer and in Kafka Connect's words.
+
+Nothing is started, but the plugin's code is imported and its config class may run `check`: where that code is not trusted this
+is called in a process of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from fastconnect import plugins
+from fastconnect.api.config import Config, Fault
+from fastconnect.api.config_def import ConfigKey, config_keys
+from fastconnect.api.config_types import HIDDEN
+from fastconnect.config.client import is_secret
+from fastconnect.config.connector import FREE_PREFIXES, SourceConnectorConfig, override_faults
+from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
+from fastconnect.errors import PluginNotFoundError
+from fastconnect.nearest import did_you_mean
+from fastconnect.plugins import Kind, Plugin
+
+
+class ConfigValue(msgspec.Struct):
+    """What one key's value came to."""
+
+    definition: ConfigKey
+    value: str | None
+    errors: list[str]
+    recommended_values: list[str] = []
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object that Kafka Connect's validate answer lists for this key."""
+        return {
+            "definition": self.definition.to_json(),
+            "value": {
+                "name": self.definition.name,
+                "value": self.value,
+                "recommended_values": self.recommended_values,
+                "errors": self.errors,
+                "visible": True,
+            },
+        }
+
+
+class Validation(msgspec.Struct):
+    """What is wrong with a connector's configuration (`faults`) and what is odd about it (`warnings`)."""
+
+    name: str
+    """The connector class, as it was given."""
+    faults: list[Fault] = []
+    warnings: list[str] = []
+    values: list[ConfigValue] = []
+
+    @property
+    def ok(self) -> bool:
+        """Whether the connector can be started with it."""
+        return not self.faults
+
+    @property
+    def errors(self) -> list[str]:
+        """The texts of all faults, as Kafka Connect counts them."""
+        return (
+            [error for value in self.values for error in value.errors]
+            if self.values
+            else [fault.message for fault in self.faults]
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the body of `PUT /connector-plugins/{plugin}/config/validate`."""
+        groups = dict.fromkeys(value.definition.group for value in self.values if value.definition.group)
+        return {
+            "name": self.name,
+            "error_count": len(self.errors),
+            "groups": list(groups),
+            "configs": [value.to_json() for value in self.values],
+        }
+
+    def summary(self) -> str:
+        """Return the text of all faults with which Kafka Connect refuses a connector."""
+        errors = self.errors
+        return "\n".join(
+            [
+                f"Connector configuration is invalid and contains the following {len(errors)} error(s):",
+                *errors,
+                "You can also find the above list of errors at the endpoint "
+                "`/connector-plugins/{connectorType}/config/validate`",
+            ]
+        )
+
+
+def validate(config: Mapping[str, str | None], worker: WorkerConfig | None = None) -> Validation:
+    """Look at a connector's whole configuration: the runtime's keys, the plugin's, its converters' and its producers'.
+
+    Never raises for what is wrong with the config; a plugin that cannot be found or imported is a fault too.
+    """
+    return _Validator(config, worker or WorkerConfig()).run()
+
+
+class _Validator:
+    def __init__(self, config: Mapping[str, str | None], worker: WorkerConfig) -> None:
+        self.config = config
+        self.worker = worker
+        self.class_name = (config.get("connector.class") or "").strip()
+        self.faults: list[Fault] = []
+        self.warnings: list[str] = []
+        self.values: list[ConfigValue] = []
+        self.not_found: set[str] = set()
+        """Keys whose value names no class, which is then shown as null."""
+
+    def run(self) -> Validation:
+        plugin = self._find_plugin()
+        own = plugin.cls.config_class if plugin else Config  # type: ignore[attr-defined]
+        self._keys(SourceConnectorConfig, self.config, leave_out=own)
+        if plugin:
+            self._keys(own, self.config)
+            self._version(plugin)
+            self._unknown_keys(plugin, own)
+        self._nulls(own)
+        self._exactly_once()
+        self._overrides()
+        for kind in CONVERTER_KEYS:
+            self._converter(kind)
+        self._chain("transforms", "transform", "Transforms")
+        self._chain("predicates", "predicate", "Predicates")
+        self._not_yet()
+        return Validation(self.class_name, self.faults, self.warnings, self._with_errors())
+
+    def _find_plugin(self) -> Plugin | None:
+        if not self.class_name:
+            return None  # the missing key is found as any other
+        try:
+            return plugins.find_plugin("source", self.class_name)
+        except plugins.WrongKindError as error:
+            self._fault("connector.class", error.message)
+        except PluginNotFoundError as error:
+            self._fault("connector.class", error.message if error.where else _no_such_connector(self.class_name))
+        return None
+
+    def _keys(
+        self, config_class: type[Config], config: Mapping[str, str | None], prefix: str = "", leave_out: type[Config] = Config
+    ) -> None:
+        """Check the keys of one config class, and note the value of each."""
+        left_out = {entry.key for entry in leave_out.fields()}
+        try:
+            faults = config_class.faults(config)
+        except Exception as error:  # a plugin's own check may fail in any way
+            faults = [Fault("", f"{config_class.__name__}.check failed: {type(error).__name__}: {error}")]
+        bad = {fault.key for fault in faults}
+        self.faults += [
+            Fault(prefix + fault.key if fault.key else "", fault.message) for fault in faults if fault.key not in left_out
+        ]
+        for entry, definition in zip(config_class.fields(), config_keys(config_class), strict=True):
+            if entry.key not in left_out:
+                text = config.get(entry.key)
+                value = self._default(definition) if text is None else text.strip()
+                if entry.key in bad and text is not None and not entry.type.is_readable(value or ""):
+                    value = None
+                elif entry.type.secret and value is not None:
+                    value = HIDDEN
+                self.values.append(ConfigValue(definition.prefixed(prefix), value, []))
+
+    def _default(self, definition: ConfigKey) -> str | None:
+        for kind, key in CONVERTER_KEYS.items():
+            if definition.name == key:
+                return self.worker.converter(kind)[0]
+        return definition.default_value
+
+    def _version(self, plugin: Plugin) -> None:
+        wanted = (self.config.get("connector.plugin.version") or "").strip()
+        if wanted and wanted != "latest" and not _in_range(plugin.version or "", wanted):
+            span = wanted if wanted[0] in "[(" else f"[{wanted},{wanted}]"
+            why = (
+                f"Plugin {plugin.name} not found that matches the version range {span}, available versions: [{plugin.version}]"
+            )
+            self._fault("connector.class", why)
+            self._fault("connector.plugin.version", why)
+
+    def _unknown_keys(self, plugin: Plugin, own: type[Config]) -> None:
+        known = [entry.key for entry in (*own.fields(), *SourceConnectorConfig.fields())]
+        for key in self.config:
+            if key not in known and not key.startswith(FREE_PREFIXES):
+                self.warnings.append(f"{key} is not known to {plugin.alias}{did_you_mean(key, known)}")
+        for converter in CONVERTER_KEYS.values():
+            settings = [key for key in self.config if key.startswith(f"{converter}.") and key not in known]
+            if settings and not self.config.get(converter):
+                keys = ", ".join(settings)
+                self.warnings.append(f"{keys}: of no effect without {converter} in the same config; the worker's is used")
+
+    def _nulls(self, own: type[Config]) -> None:
+        # Kafka Connect lets a null pass for the connector's own keys; here it stands for the key's default.
+        own_keys = {entry.key for entry in own.fields()}
+        required = {entry.key for entry in SourceConnectorConfig.fields() if entry.required}
+        for key, value in self.config.items():
+            if value is None and key not in own_keys | required:
+                self._fault(key, "Null value can not be supplied as the configuration value.")
+
+    def _exactly_once(self) -> None:
+        if (self.config.get("exactly.once.support") or "").strip().lower() == "required":
+            self._fault("exactly.once.support", "This worker does not have exactly-once source support enabled.")
+        if (self.config.get("transaction.boundary") or "").strip().lower() == "connector":
+            self._fault(
+                "transaction.boundary",
+                "The connector does not support connector-defined transaction boundaries with the given configuration. "
+                "Please reconfigure it to use a different transaction boundary definition.",
+            )
+
+    def _overrides(self) -> None:
+        faults, warnings = override_faults(self.worker, self.config)
+        self.faults += faults
+        self.warnings += warnings
+        for name, value in under("producer.override.", self.config).items():
+            definition = ConfigKey(
+                name=f"producer.override.{name}",
+                type="STRING",
+                required=False,
+                default_value=None,
+                importance="MEDIUM",
+                documentation="",
+                display_name=name,
+            )
+            self.values.append(ConfigValue(definition, HIDDEN if is_secret(name) else value, []))
+
+    def _converter(self, kind: ConverterKind) -> None:
+        key = CONVERTER_KEYS[kind]
+        name = (self.config.get(key) or "").strip()
+        if not name:
+            return
+        interface = "HeaderConverter" if kind == "header" else "Converter"
+        cls = self._class_of(key, name, "header_converter" if kind == "header" else "converter", interface)
+        config_class = getattr(cls, "config_class", None)
+        if config_class is not None:
+            settings = {**under(f"{key}.", self.config), "converter.type": kind}
+            self._keys(config_class, settings, prefix=f"{key}.")
+            known = [entry.key for entry in config_class.fields()]
+            for setting in settings:
+                if setting not in known and setting not in ("converter.type", "plugin.version"):
+                    self.warnings.append(f"{key}.{setting} is not known to {name}{did_you_mean(setting, known)}")
+
+    def _class_of(self, key: str, name: str, kind: Kind, interface: str) -> type | None:
+        try:
+            return plugins.find(kind, name)
+        except plugins.WrongKindError:
+            self._fault(key, f"Class class {name} does not implement the {interface} interface")
+        except PluginNotFoundError as error:
+            why = error.message if error.where else f"Class {name} could not be found."
+            self._fault(key, f"Invalid value {name} for configuration {key}: {why}")
+            self.not_found.add(key)
+        return None
+
+    def _chain(self, key: str, kind: Kind, group: str) -> None:
+        """Check the transforms, or the predicates, that are named under a key."""
+        for alias in dict.fromkeys(part.strip() for part in (self.config.get(key) or "").split(",")):
+            if not alias:
+                continue
+            prefix = f"{key}.{alias}."
+            definition = ConfigKey(
+                name=f"{prefix}type",
+                type="CLASS",
+                required=True,
+                default_value=None,
+                importance="HIGH",
+                documentation=f"Class of the {kind} {alias}.",
+                group=f"{group}: {alias}",
+                order_in_group=0,
+                width="LONG",
+                display_name=f"{group[:-1]} type for {alias}",
+            )
+            name = (self.config.get(definition.name) or "").strip()
+            self.values.append(ConfigValue(definition, name or None, []))
+            if not name:
+                self._fault(definition.name, f'Missing required configuration "{definition.name}" which has no default value.')
+                continue
+            cls = self._class_of(definition.name, name, kind, "Transformation" if kind == "transform" else "Predicate")
+            if cls is not None and hasattr(cls, "config_class"):
+                self._keys(cls.config_class, under(prefix, self.config), prefix=prefix)
+            if kind == "transform" and f"{prefix}negate" in self.config and f"{prefix}predicate" not in self.config:
+                self._fault(
+                    definition.name,
+                    f"Config '{prefix}negate' was provided but there is no config '{prefix}predicate' "
+                    "defining a predicate to be negated.",
+                )
+
+    def _not_yet(self) -> None:
+        """Say of keys that are right, but that nothing acts on yet."""
+        for prefix, why in _NOT_YET.items():
+            keys = [key for key in self.config if key.startswith(prefix)]
+            if keys:
+                self.warnings.append(f"{', '.join(keys)}: of no effect, {why}")
+
+    def _fault(self, key: str, message: str) -> None:
+        self.faults.append(Fault(key, message))
+
+    def _with_errors(self) -> list[ConfigValue]:
+        """Hang the faults on the values; one that belongs to no key of ours goes to the connector's class."""
+        by_key = {value.definition.name: value for value in self.values}
+        for fault in self.faults:
+            value = by_key.get(fault.key) or by_key["connector.class"]
+            value.errors.append(fault.message)
+            if fault.key == "tasks.max" and fault.message.endswith("Not a number of type INT"):
+                # Kafka Connect goes on to check the null that came of it, and clients may count its errors.
+                value.errors.append("Invalid value null for configuration tasks.max: Value must be non-null")
+            if fault.key in self.not_found:
+                value.value = None
+        return self.values
+
+
+_NOT_YET = {
+    "topic.creation.": "missing topics are left to the broker's auto-creation so far",
+    "consumer.override.": "a source has no consumer",
+    "admin.override.": "the tasks have no admin client yet",
+}
+
+
+def _no_such_connector(name: str) -> str:
+    known = [plugin for plugin in plugins.all() if plugin.kind in ("source", "sink")]
+    names = ", ".join(plugin.name for plugin in known) or "none"
+    meant = did_you_mean(name, [alias for plugin in known for alias in (plugin.name, plugin.alias)])
+    return f"Failed to find any class that implements Connector and which name matches {name}, available connectors are: {names}{meant}"
+
+
+_RANGE = re.compile(r"([\[(])\s*([^,\[\]()]*)\s*(?:(,)\s*([^,\[\]()]*))?\s*([\])])")
+
+
+def _in_range(version: str, wanted: str) -> bool:
+    """Whether a version is the wanted one, or in a range such as `[1.0,2.0)`; both as Maven writes them."""
+    span = _RANGE.fullmatch(wanted)
+    if span is None:
+        return version == wanted
+    opening, low, comma, high, closing = span.groups()
+    if not comma:
+        return version == low
+    number = _numbers(version)
+    above = not low or (_numbers(low) <= number if opening == "[" else _numbers(low) < number)
+    below = not high or (number <= _numbers(high) if closing == "]" else number < _numbers(high))
+    return above and below
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    numbers = [int(part) for part in re.findall(r"\d+", version)]
+    while numbers and numbers[-1] == 0:  # 1.0 and 1 are the same
+        numbers.pop()
+    return tuple(numbers)

@@ -1,0 +1,216 @@
+"""The worker's configuration: Kafka Connect's worker files as they are, and the keys that only fastconnect has.
+
+A key of Kafka Connect that has no meaning here, or none yet, is a warning, never a fault: a worker file must run unchanged.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Literal, Self, TypeAlias
+
+from fastconnect import paths
+from fastconnect.api.config import ClassName, Config, Duration, Fault, Meta, field
+from fastconnect.config.client import Originals, Setting
+from fastconnect.nearest import did_you_mean
+
+ConverterKind: TypeAlias = Literal["key", "value", "header"]
+
+JSON_CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
+SIMPLE_HEADER_CONVERTER = "org.apache.kafka.connect.storage.SimpleHeaderConverter"
+
+CONVERTER_KEYS: dict[ConverterKind, str] = {kind: f"{kind}.converter" for kind in ("key", "value", "header")}
+
+_DEFAULT_CONVERTERS: dict[ConverterKind, tuple[str, dict[str, str]]] = {
+    # Kafka Connect demands a choice here. Most people choose JSON, and turn off the schema in every record.
+    "key": (JSON_CONVERTER, {"schemas.enable": "false"}),
+    "value": (JSON_CONVERTER, {"schemas.enable": "false"}),
+    "header": (SIMPLE_HEADER_CONVERTER, {}),
+}
+
+_SECURITY = re.compile(r"security\.protocol|sasl\..*|ssl\.(?!client\.auth).*")
+
+# Kafka Connect's worker keys that do nothing here, and why; the first that matches counts.
+_WITHOUT_MEANING = (
+    (r"plugin\.path|plugin\.discovery", "plugins are found by the entry points of installed Python packages"),
+    (
+        r"(config|offset|status)\.storage\..*|group\.id|connect\.protocol|inter\.worker\..*|session\.timeout\.ms"
+        r"|heartbeat\.interval\.ms|rebalance\.timeout\.ms|worker\.(un)?sync\..*|scheduled\.rebalance\..*",
+        "there is no distributed mode yet",
+    ),
+    (r"exactly\.once\.source\.support", "records are delivered at least once so far"),
+    (r"listeners|(admin\.)?listeners\.https\..*|admin\.listeners|rest\..*|access\.control\..*", "there is no REST API yet"),
+    (r"response\.http\.headers\.config|ssl\.client\.auth", "there is no REST API yet"),
+    (r"config\.providers(\..*)?", "there are no config providers yet: ${...} stays as it is written"),
+    (r"topic\.creation\.enable|topic\.tracking\..*", "missing topics are left to the broker's auto-creation so far"),
+    (r"metric\.reporters|metrics\..*|auto\.include\.jmx\.reporter", "there is no JMX"),
+    (r"(key|value|header)\.converter\.plugin\.version", "of a converter only the installed version can be used"),
+    (r"(consumer|admin)\..*", "there are no such clients yet"),
+    (
+        r"client\.id|client\.dns\.lookup|metadata\..*|request\.timeout\.ms|re(connect|try)\.backoff\..*"
+        r"|connections\.max\.idle\.ms|(send|receive)\.buffer\.bytes|socket\..*|default\.api\.timeout\.ms",
+        "the worker itself has no Kafka client; for the tasks' producers put `producer.` before it",
+    ),
+    (r"internal\.(key|value)\.converter.*", "Kafka Connect itself has no such setting any more"),
+)
+
+
+class WorkerConfig(Config):
+    """The configuration of a worker; `originals` is all that was given, for the keys with free names (`producer.*`)."""
+
+    bootstrap_servers: Annotated[
+        list[str],
+        Meta(description="The Kafka to write to, host:port. Where none is given, an embedded broker is started."),
+    ] = field(default_factory=list)
+    key_converter: Annotated[ClassName, Meta(description="Makes bytes of keys where a connector names no converter.")] = (
+        JSON_CONVERTER
+    )
+    value_converter: Annotated[ClassName, Meta(description="Makes bytes of values where a connector names no converter.")] = (
+        JSON_CONVERTER
+    )
+    header_converter: Annotated[
+        ClassName, Meta(description="Makes bytes of header values where a connector names no converter.")
+    ] = SIMPLE_HEADER_CONVERTER
+
+    offset_storage_file_filename: Annotated[
+        str, Meta(description="The SQLite file with the source offsets; by default in the user-data folder.", min_length=1)
+    ] = field(default_factory=lambda: str(paths.default_offsets_file()))
+    offset_flush_interval_ms: Annotated[
+        Duration, Meta(ge=1, description="How often the offsets of delivered records are written: what a crash may send twice.")
+    ] = 1_000
+    offset_flush_timeout_ms: Annotated[
+        Duration, Meta(ge=1, description="How long one write of offsets may take before it is given up and tried again later.")
+    ] = 5_000
+
+    task_shutdown_graceful_timeout_ms: Annotated[
+        Duration,
+        Meta(ge=0, description="How long all tasks together may take to deliver and flush what they have when stopped."),
+    ] = 5_000
+    restart_backoff_initial_ms: Annotated[
+        Duration,
+        Meta(ge=0, description="How long the first restart of a task waits after it has died or failed; then it doubles."),
+    ] = 100
+    restart_backoff_max_ms: Annotated[Duration, Meta(ge=0, description="The longest wait before a restart.")] = 30_000
+    restart_healthy_after_ms: Annotated[
+        Duration, Meta(ge=0, description="A task that ran so long begins again with the first wait and no failures counted.")
+    ] = 60_000
+    restart_max_failures: Annotated[
+        int, Meta(ge=-1, description="After so many failures in a row a task stays FAILED; -1: it is restarted for ever.")
+    ] = 5
+    slots_max: Annotated[
+        int, Meta(ge=1, le=65_536, description="How many tasks may run at once; a page of shared memory is kept for each.")
+    ] = 1_024
+    plugin_preload: Annotated[
+        list[str],
+        Meta(
+            description="Connectors and converters whose code is imported once, before tasks are forked: they start faster and "
+            "share memory. Only for code that starts no thread when it is imported."
+        ),
+    ] = field(default_factory=list)
+
+    connector_client_config_override_policy: Annotated[
+        str,
+        Meta(description="Which `producer.override.*` a connector may set: All, None, Principal or Allowlist."),
+    ] = "All"
+    connector_client_config_override_allowlist: Annotated[
+        list[str], Meta(description="The settings that a connector may override under the policy Allowlist.")
+    ] = field(default_factory=list)
+
+    _originals: Originals = field(default_factory=Originals)
+    _warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, props: Mapping[str, str | None], *, where: str | None = "worker config") -> Self:
+        """Make a worker config of Kafka Connect's strings; see `warnings` for the keys that do nothing.
+
+        Raises:
+            ConfigError: with everything that is wrong, also with the `producer.*` settings.
+        """
+        return super().parse(props, where=where)
+
+    @classmethod
+    def _read(cls, props: Mapping[str, str | None]) -> tuple[Self | None, list[Fault]]:
+        config, faults = super()._read(props)
+        if config is None:
+            return config, faults
+        originals = Originals({key: value for key, value in props.items() if value is not None})
+        config = config.replace(_originals=originals, _warnings=_warnings(cls, originals))
+        if any(setting.key != "bootstrap.servers" for setting in config.producer_settings()):
+            from fastconnect.config.client import to_librdkafka
+
+            producer = to_librdkafka(config.producer_settings(), {})
+            faults += producer.faults
+            config.warnings.extend(producer.warnings)
+        return config, faults
+
+    def check(self) -> Iterable[Fault]:
+        """A wait that begins above its limit, and a policy that is none."""
+        if self.restart_backoff_initial_ms > self.restart_backoff_max_ms:
+            yield Fault("restart.backoff.initial.ms", "must not be greater than restart.backoff.max.ms")
+        policy = self.connector_client_config_override_policy
+        simple = policy.rpartition(".")[2].removesuffix("ConnectorClientConfigOverridePolicy").lower()
+        if simple not in ("all", "none", "principal", "allowlist"):
+            yield Fault(
+                "connector.client.config.override.policy",
+                f"Invalid value {policy} for configuration connector.client.config.override.policy: "
+                "String must be one of: All, None, Principal, Allowlist",
+            )
+
+    @property
+    def originals(self) -> Mapping[str, str]:
+        """Everything that was given, as it was given."""
+        return self._originals
+
+    @property
+    def warnings(self) -> list[str]:
+        """What was given but does nothing, and why; one sentence each."""
+        return self._warnings
+
+    def converter(self, kind: ConverterKind) -> tuple[str, dict[str, str]]:
+        """Return the class name and the settings of the converter for connectors that name none."""
+        key = CONVERTER_KEYS[kind]
+        settings = under(f"{key}.", self._originals)
+        if self._originals.get(key):
+            return self._originals[key].strip(), settings
+        name, defaults = _DEFAULT_CONVERTERS[kind]
+        return name, {**defaults, **settings}
+
+    def producer_settings(self) -> list[Setting]:
+        """Return the settings of all tasks' producers, in Kafka's names, those that count more last.
+
+        The worker's own security settings come first: in Kafka Connect they have to be said twice, once with `producer.` before
+        them. They are left out where the producers have servers of their own, which may want others.
+        """
+        own_servers = "producer.bootstrap.servers" in self._originals
+        settings = (
+            []
+            if own_servers
+            else [Setting(key, key, value) for key, value in self._originals.items() if _SECURITY.fullmatch(key)]
+        )
+        if self.bootstrap_servers:
+            settings.append(Setting("bootstrap.servers", "bootstrap.servers", ",".join(self.bootstrap_servers)))
+        settings += [Setting(f"producer.{name}", name, value) for name, value in under("producer.", self._originals).items()]
+        return settings
+
+
+def under(prefix: str, config: Mapping[str, str | None] | Mapping[str, str]) -> dict[str, str]:
+    """Return the keys that begin with a prefix, without it, as Kafka's originalsWithPrefix does; nulls are left out."""
+    start = len(prefix)
+    return {
+        key[start:]: value for key, value in config.items() if value is not None and len(key) > start and key.startswith(prefix)
+    }
+
+
+def _warnings(cls: type[Config], originals: Mapping[str, str]) -> list[str]:
+    known = {entry.key for entry in cls.fields()}
+    free = tuple(f"{key}." for key in CONVERTER_KEYS.values())
+    warnings = []
+    for key in originals:
+        if key in known or key.startswith("producer.") or _SECURITY.fullmatch(key):
+            continue
+        why = next((why for pattern, why in _WITHOUT_MEANING if re.fullmatch(pattern, key)), None)
+        if why:
+            warnings.append(f"{key} has no effect: {why}")
+        elif not key.startswith(free):
+            warnings.append(f"{key} is not known to a worker{did_you_mean(key, known)}")
+    return warnings
