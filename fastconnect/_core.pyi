@@ -1,6 +1,11 @@
 """Types of the compiled part."""
 
+from collections.abc import Sequence
+from typing import Any, Final, Literal
+
 from typing_extensions import Buffer
+
+from fastconnect.api.record import Headers, Offset, Partition, RecordBatch, SourceRecord
 
 def boottime_ns() -> int:
     """CLOCK_BOOTTIME in nanoseconds: heartbeats and leases are in it, since it also counts while the machine is suspended."""

@@ -171,11 +171,11 @@ cdef class SendLoop(Client):
             raise RuntimeError("the batch before is not handed over yet: push first")
         batch_clear(&self.batch)
         self.kept = [column_of(&self.batch.values, values, nulls), None]
-        self.batch.count = self.batch.values.count
         if keys is not None:
             self.kept[1] = column_of(&self.batch.keys, keys, None)
-            if self.batch.keys.count != self.batch.count:
-                raise DataError(f"{self.batch.keys.count} keys for {self.batch.count} values")
+            if self.batch.keys.count != self.batch.values.count:
+                raise DataError(f"{self.batch.keys.count} keys for {self.batch.values.count} values")
+        self.batch.count = self.batch.values.count
         return self.batch.count
 
     cdef int place(self, topic, topics, partitions, timestamps, headers) except -1:
