@@ -102,7 +102,7 @@ class RecordBatch:
         values: Any,
         *,
         form: Literal["lines", "raw", "values", "arrow"],
-        format: ValueFormat = "bytes",  # noqa: A002 - the word users know from Kafka Connect's formats
+        format: ValueFormat = "bytes",
         source_partition: Partition | None = None,
         offsets: Offsets = None,
         keys: Any = None,
@@ -124,12 +124,14 @@ class RecordBatch:
         self.topics = topics
 
     @classmethod
-    def lines(cls, topic: str, buffer: bytes | bytearray | memoryview, *, format: ValueFormat = "string", **rest: Any) -> RecordBatch:  # noqa: A002
+    def lines(
+        cls, topic: str, buffer: bytes | bytearray | memoryview, *, format: ValueFormat = "string", **rest: Any
+    ) -> RecordBatch:
         r"""Take each line of a buffer as one value, without its `\n`; a last line without `\n` counts too."""
         return cls(topic, buffer, form="lines", format=format, **rest)
 
     @classmethod
-    def raw(cls, topic: str, values: Sequence[bytes | None], *, format: ValueFormat = "bytes", **rest: Any) -> RecordBatch:  # noqa: A002
+    def raw(cls, topic: str, values: Sequence[bytes | None], *, format: ValueFormat = "bytes", **rest: Any) -> RecordBatch:
         """Take a list of bytes, one value each; None is a tombstone."""
         return cls(topic, values, form="raw", format=format, **rest)
 
@@ -139,7 +141,7 @@ class RecordBatch:
         return cls(topic, values, form="values", **rest)
 
     @classmethod
-    def arrow(cls, topic: str, values: Any, *, format: ValueFormat = "bytes", **rest: Any) -> RecordBatch:  # noqa: A002
+    def arrow(cls, topic: str, values: Any, *, format: ValueFormat = "bytes", **rest: Any) -> RecordBatch:
         """Take an Arrow binary or string array (anything with `__arrow_c_array__`), one value an element."""
         return cls(topic, values, form="arrow", format=format, **rest)
 

@@ -21,7 +21,7 @@ class TaskContext:
 
     def __init__(
         self,
-        id: TaskId,  # noqa: A002
+        id: TaskId,
         configs: Mapping[str, str],
         page: StatusPage,
         *,

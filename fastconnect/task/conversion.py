@@ -6,14 +6,15 @@ of JSON under a JSON converter, bytes under the bytes converter) are passed on u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from fastconnect import _core, plugins
 from fastconnect._core import RecordColumns, SendLoop
 from fastconnect.api.converter import Converter, HeaderConverter
 from fastconnect.api.record import RecordBatch, SourceRecord, ValueFormat
-from fastconnect.config.connector import ConverterSettings
+from fastconnect.config.connector import converter
+from fastconnect.config.worker import ConverterKind, WorkerConfig
 from fastconnect.errors import DataError
 
 Column = bytes | bytearray | memoryview | list[bytes | None] | Any
@@ -23,21 +24,21 @@ Column = bytes | bytearray | memoryview | list[bytes | None] | Any
 class Conversion:
     """The three converters of a task."""
 
-    def __init__(self, key: Converter, value: Converter, header: HeaderConverter) -> None:
+    def __init__(self, key: Converter[Any], value: Converter[Any], header: HeaderConverter[Any]) -> None:
         self.key = key
         self.value = value
         self.header = header
 
     @classmethod
-    def of(cls, settings: dict[Literal["key", "value", "header"], ConverterSettings]) -> Conversion:
-        """Make and configure the converters that a task's config names."""
-        key = plugins.find("converter", settings["key"].class_name)()
-        value = plugins.find("converter", settings["value"].class_name)()
-        header = plugins.find("header_converter", settings["header"].class_name)()
-        key.configure(settings["key"].configs, is_key=True)
-        value.configure(settings["value"].configs, is_key=False)
-        header.configure(settings["header"].configs, is_key=False)
-        return cls(key, value, header)
+    def of(cls, worker: WorkerConfig, connector_config: Mapping[str, str | None]) -> Conversion:
+        """Make and configure the converters that a connector's config names, or else the worker's."""
+        made: dict[ConverterKind, Any] = {}
+        kinds: tuple[ConverterKind, ...] = ("key", "value", "header")
+        for kind in kinds:
+            class_name, settings = converter(worker, connector_config, kind)
+            made[kind] = plugins.find("header_converter" if kind == "header" else "converter", class_name)()
+            made[kind].configure(settings, is_key=None if kind == "header" else kind == "key")
+        return cls(made["key"], made["value"], made["header"])
 
     def queue(self, send_loop: SendLoop, polled: RecordBatch | list[SourceRecord]) -> int:
         """Convert what poll returned and queue it for sending; return how many records it has.
@@ -51,23 +52,25 @@ class Conversion:
 
     def _queue_batch(self, send_loop: SendLoop, batch: RecordBatch) -> int:
         values: Column
+        keys: Column | None
         if batch.form == "values":
-            values = self.value.encode_batch(batch.topic, list(batch.values), None)
-            keys = None if batch.keys is None else self.key.encode_batch(batch.topic, list(batch.keys), None)
-            return send_loop.queue_batch(batch, values, _as_items(keys), values_of_lines=batch.values)
+            values = self.value.encode_batch(batch.topic, list(batch.values))
+            keys = None if batch.keys is None else _as_items(self.key.encode_batch(batch.topic, list(batch.keys)), batch.keys)
+            headers = self._headers(batch.topic, batch.headers)
+            return send_loop.queue_batch(batch, values, keys, headers, values_of_lines=batch.values)
         values = self._raw(self.value, batch.topic, batch.values, batch.form, batch.format)
-        keys = batch.keys
-        if keys is not None:
-            key_form: Literal["arrow", "raw"] = "arrow" if hasattr(keys, "__arrow_c_array__") else "raw"
-            keys = _as_items(self._raw(self.key, batch.topic, keys, key_form, batch.format))
-        return send_loop.queue_batch(batch, values, keys, headers=self._headers(batch.topic, batch.headers))
+        keys = None
+        if batch.keys is not None:
+            key_form: Literal["arrow", "raw"] = "arrow" if hasattr(batch.keys, "__arrow_c_array__") else "raw"
+            keys = _as_items(self._raw(self.key, batch.topic, batch.keys, key_form, batch.format))
+        return send_loop.queue_batch(batch, values, keys, self._headers(batch.topic, batch.headers))
 
     def _raw(
-        self, converter: Converter, topic: str, values: Any, form: Literal["lines", "raw", "arrow"], format: ValueFormat  # noqa: A002
+        self, by: Converter[Any], topic: str, values: Any, form: Literal["lines", "raw", "arrow"], format: ValueFormat
     ) -> Column:
-        if converter.raw_is_encoded(format):
+        if by.raw_is_encoded(format):
             return values
-        return converter.encode_raw(topic, _items_of(values, form), format)
+        return by.encode_raw(topic, _items_of(values, form), format)
 
     def _queue_records(self, send_loop: SendLoop, columns: RecordColumns) -> int:
         topic = columns.topic or ""
@@ -83,7 +86,9 @@ class Conversion:
         if headers is None:
             return None
         convert = self.header.from_connect_header
-        return [None if of_one is None else [(name, convert(topic, name, None, value)) for name, value in of_one] for of_one in headers]
+        return [
+            None if pairs is None else [(name, convert(topic, name, None, value)) for name, value in pairs] for pairs in headers
+        ]
 
 
 def _items_of(values: Any, form: Literal["lines", "raw", "arrow"]) -> list[bytes | None]:
@@ -110,13 +115,11 @@ def _as_items(keys: Column | None, values: Sequence[Any] | None = None) -> Colum
 def name_record(error: DataError, polled: RecordBatch | list[SourceRecord]) -> DataError:
     """Say in the error which record it is about, as far as that is known."""
     index = getattr(error, "index", None)
-    if index is None or error.where is not None:
+    if index is None:
         return error
     if isinstance(polled, RecordBatch):
-        where = f"record {index} of a batch of source partition {polled.source_partition}"
+        record = f"record {index} of a batch of source partition {polled.source_partition}"
     else:
-        record = polled[index]
-        where = f"the record of source partition {record.source_partition} with source offset {record.source_offset}"
-    named = DataError(error.message, where=where, hint=error.hint)
-    named.__cause__ = error
-    return named
+        at = polled[index]
+        record = f"the record of source partition {at.source_partition} with source offset {at.source_offset}"
+    return DataError(error.message, where=f"{error.where} in {record}" if error.where else record, hint=error.hint)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 import traceback
-from typing import Any, NoReturn
+from typing import Any
 
 from fastconnect import plugins
 from fastconnect._core import LeaseLost, SendLoop
@@ -19,7 +18,6 @@ from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State
 from fastconnect.storage.sqlite import SqliteOffsetStore
-from fastconnect.storage.stores import OffsetStore
 from fastconnect.task.context import TaskContext
 from fastconnect.task.conversion import Conversion
 from fastconnect.task.offsets import OffsetFlusher
@@ -33,12 +31,8 @@ WAKE_AGAIN_MS = 20
 asking twice, this far apart, brings its first acknowledgement after 60 to 90 ms."""
 
 
-def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> NoReturn:
-    """Run one task in this process, which is forked for it; never returns."""
-    os._exit(_run(spec, channel, worker))
-
-
-def _run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> Exit:
+def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> Exit:
+    """Run one task in this process, which was forked for it, until it is told to stop; return its exit code."""
     orders = Orders(channel)
     orders.catch_signals()
     try:
@@ -56,10 +50,13 @@ def _run_source(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: Wo
     connector_class: type[SourceConnector[Any]] = plugins.find("source", spec.connector_config.get("connector.class") or "")
     config = SourceConnectorConfig.parse(spec.connector_config)
     task: SourceTask[Any] = connector_class.task_class()
-    store = SqliteOffsetStore(worker.offsets_file)
+    store = SqliteOffsetStore(worker.offset_storage_file_filename)
+    client = client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
     send_loop = SendLoop(
-        client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task),
+        client,
         channel.page,
+        most_in_flight=int(client.pop("queue.buffering.max.messages")),
+        most_bytes_in_flight=int(client.pop("queue.buffering.max.kbytes")) * 1024,
         skip_failed_records=config.errors_tolerance == "all",
     )
     try:
@@ -67,7 +64,7 @@ def _run_source(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: Wo
         offsets = OffsetFlusher(store, spec.id.connector, send_loop, channel.page, worker.offset_flush_interval_ms)
         loop = SourceLoop(
             task,
-            Conversion.of(config.converters(worker)),
+            Conversion.of(worker, spec.connector_config),
             send_loop,
             offsets,
             orders,

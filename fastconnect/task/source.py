@@ -91,7 +91,8 @@ class SourceLoop:
             raise
         if not self.drain(self.stop_within_ms):
             logger.warning(
-                "Stopped with records in flight; they will be read and sent again.", extra=facts(in_flight=self.send_loop.in_flight)
+                "Stopped with records in flight; they will be read and sent again.",
+                extra=facts(in_flight=self.send_loop.in_flight),
             )
 
     def _turn(self) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Message, TopicPartition
-
 from fakes.mock_cluster import MockCluster
+
 from fastconnect import _core
 
 PARTITIONS = 4
@@ -46,7 +46,9 @@ def send_loop(cluster: MockCluster, page: _core.StatusPage) -> Iterator[Callable
 def read(cluster: MockCluster) -> Callable[..., list[Message]]:
     def read(count: int, topic: str = "t") -> list[Message]:
         """The first `count` messages of a topic, by partition and offset."""
-        consumer = Consumer({"bootstrap.servers": cluster.bootstrap_servers, "group.id": "test", "auto.offset.reset": "earliest"})
+        consumer = Consumer(
+            {"bootstrap.servers": cluster.bootstrap_servers, "group.id": "test", "auto.offset.reset": "earliest"}
+        )
         try:
             consumer.assign([TopicPartition(topic, partition, 0) for partition in range(PARTITIONS)])
             messages: list[Message] = []

@@ -144,16 +144,17 @@ def test_the_counters_and_the_latencies_tell_what_was_done(send_loop: MakeLoop, 
     delivered(loop)
 
     counters = page.counters()
-    assert {name: counters[name] for name in ("records_sent", "records_acked", "bytes_sent", "bytes_acked", "records_failed")} == {
-        "records_sent": 2, "records_acked": 2, "bytes_sent": 11, "bytes_acked": 11, "records_failed": 0,
-    }  # fmt: skip
+    assert (counters["records_sent"], counters["records_acked"], counters["records_failed"]) == (2, 2, 0)
+    assert (counters["bytes_sent"], counters["bytes_acked"]) == (11, 11)
     assert 0 < counters["first_ack_ns"] <= counters["last_ack_ns"] <= _core.boottime_ns()
     assert sum(page.latency()) == 2
 
 
 def test_the_offset_of_a_partition_stops_before_its_first_undelivered_record(send_loop: MakeLoop, cluster: MockCluster) -> None:
     loop = send_loop({"max.in.flight": "1", "enable.idempotence": "false", "retries": "0"})
-    records = [SourceRecord("t", b"v", source_partition={"p": i % 2}, source_offset={"n": i}, partition=i % 2) for i in range(6)]
+    records = [
+        SourceRecord("t", b"v", source_partition={"p": i % 2}, source_offset={"n": i}, partition=i % 2) for i in range(6)
+    ]
     cluster.answer_with(87)  # INVALID_RECORD for the first request: all records of one of the two partitions
     columns = _core.record_columns(records)
     loop.queue_records(columns, columns.values)
@@ -264,8 +265,8 @@ def test_nothing_is_sent_or_flushed_after_the_lease(send_loop: MakeLoop, page: _
     page.order(lease_until_ns=_core.boottime_ns() - 1)
     with pytest.raises(_core.LeaseLost):
         loop.take_committable()
+    send(loop, RecordBatch.raw("t", [b"v"]))
     with pytest.raises(_core.LeaseLost):
-        send(loop, RecordBatch.raw("t", [b"v"]))
         loop.check()
     assert page.counters()["records_sent"] == 1
 
