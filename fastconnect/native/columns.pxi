@@ -19,7 +19,7 @@ cdef extern from *:
 
     static inline int64_t fc_count_newlines(const char *from, size_t bytes) {
         int64_t count = 0;
-        for (size_t i = 0; i < bytes; i++) count += from[i] == '\\n';      /* the compiler makes vector code of this */
+        for (size_t i = 0; i < bytes; i++) count += from[i] == '\\n';  /* the compiler makes vector code of it */
         return count;
     }
 

@@ -31,7 +31,7 @@ def annotated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(page: Path) -> list[tuple[int, str]]:
     """Score (0 is white: no Python) and text of each line that `cython -a` has annotated."""
     lines = [(int(score), html.unescape(re.sub(r"<[^>]+>", "", text))) for score, text in ROW.findall(page.read_text())]
-    return [(score, re.sub(r"^[+ ]\d+: ?", "", text)) for score, text in lines]
+    return [(score, re.sub(r"^.\d+: ?", "", text)) for score, text in lines]  # "+" or a hard space, the line number
 
 
 def nogil_lines(page: Path) -> list[tuple[int, str]]:
