@@ -88,6 +88,7 @@ class TaskStatus(msgspec.Struct, tag=True):
     failures: int = 0  # since it was last healthy
     next_start_ms: int | None = None  # RESTARTING: how long until then
     started_count: int = 0
+    earlier: dict[str, int] = {}  # counters of its earlier processes, to be added to those in its slot (metrics.added)
 
 
 class Inventory(msgspec.Struct, tag=True):
