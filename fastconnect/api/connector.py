@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from fastconnect.api.config import Config, config_class_of
 from fastconnect.api.context import SourceConnectorContext
@@ -20,7 +20,7 @@ class SourceConnector(Generic[C]):
     """
 
     config_class: ClassVar[type[Config]] = Config
-    task_class: ClassVar[type[SourceTask[Config]]]
+    task_class: ClassVar[type[SourceTask[Any]]]
     version: ClassVar[str] = "0.1.0"
     context: SourceConnectorContext
     config: C
