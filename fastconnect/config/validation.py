@@ -319,7 +319,8 @@ def _no_such_connector(name: str) -> str:
     known = [plugin for plugin in plugins.all() if plugin.kind in ("source", "sink")]
     names = ", ".join(plugin.name for plugin in known) or "none"
     meant = did_you_mean(name, [alias for plugin in known for alias in (plugin.name, plugin.alias)])
-    return f"Failed to find any class that implements Connector and which name matches {name}, available connectors are: {names}{meant}"
+    why = f"Failed to find any class that implements Connector and which name matches {name}"
+    return f"{why}, available connectors are: {names}{meant}"
 
 
 _RANGE = re.compile(r"([\[(])\s*([^,\[\]()]*)\s*(?:(,)\s*([^,\[\]()]*))?\s*([\])])")
