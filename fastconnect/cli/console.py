@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from fastconnect.cli.progress import Progress, Rates, count_text, plural, seconds_text, size_text, state_counts, summed
 from fastconnect.herder.herder import Snapshot, TaskInfo, View
+from fastconnect.logs import facts
 from fastconnect.states import State
 
 if TYPE_CHECKING:
@@ -212,17 +213,16 @@ class LogView:
             return
         for connector in snapshot.connectors:
             total = summed(progress[str(task.id)] for task in connector.tasks)
-            logger.info(
-                "[%s] Records were delivered. records=%d bytes=%d records_per_s=%.0f mb_per_s=%.1f read=%s tasks=%s failed=%d",
-                connector.name,
-                total.records,
-                total.bytes,
-                total.records_per_s,
-                total.bytes_per_s / 1e6,
-                "unknown" if total.share is None else f"{total.share:.0%}",
-                state_counts(connector.tasks).replace(", ", ",").replace(" ", ":"),
-                total.failed,
+            numbers = facts(
+                records=total.records,
+                mb=round(total.bytes / 1e6, 1),
+                records_per_s=round(total.records_per_s),
+                mb_per_s=round(total.bytes_per_s / 1e6, 1),
+                read=None if total.share is None else f"{total.share:.0%}",
+                tasks=state_counts(connector.tasks).replace(", ", ",").replace(" ", ":"),
+                failed=total.failed or None,
             )
+            logger.info("Records were delivered.", extra={**numbers, "context": connector.name})
 
     def close(self) -> None:
         """Nothing is left on the terminal."""

@@ -96,9 +96,6 @@ def _exit_code(words: list[str]) -> int:
         return _tell(error, verbose=_wants_detail(words))
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:  # as in `fastconnect plugins | head -1`: the reader has seen enough
-        sys.stdout = None
-        return 0
     return answer if isinstance(answer, int) else 0
 
 

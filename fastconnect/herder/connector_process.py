@@ -87,7 +87,7 @@ def _as_properties(config: Mapping[str, str] | Config) -> dict[str, str]:
 
 
 class ConnectorContext:
-    """The api's SourceConnectorContext: the offset store is opened only if the connector asks for an offset."""
+    """The api's SourceConnectorContext; the offset store is opened only if the connector asks for an offset."""
 
     def __init__(self, connector: str, worker: WorkerConfig) -> None:
         self._connector = connector

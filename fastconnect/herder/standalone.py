@@ -11,7 +11,7 @@ import select
 import socket
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
@@ -28,6 +28,7 @@ from fastconnect.herder.herder import (
     TaskNotFoundError,
     View,
 )
+from fastconnect.logs import about, facts
 from fastconnect.states import State, TargetState, TaskId
 from fastconnect.supervisor.control import (
     Command,
@@ -51,6 +52,9 @@ logger = logging.getLogger(__name__)
 
 TURN_MS = 20
 """How often the status pages are looked at for ended tasks: it is what a command waits at most after its last record."""
+
+FAILED_FOR_GOOD_S = 0.2
+"""A task says that it has failed before its process ends and the supervisor decides whether it may come back."""
 
 RECEIVE_BYTES = 1 << 18
 
@@ -82,9 +86,8 @@ class _Task:
     def __init__(self, status: TaskStatus) -> None:
         self.status = status
         self.ended = False
-        self._earlier: dict[str, int] = {}
-        self._epoch = status.epoch
-        self._latest: dict[str, int] = {}
+        self.failed_since: float | None = None
+        self._counters: dict[str, int] = {}
 
     def look(self, pages: Pages) -> None:
         """Read the task's page, if it is that of the process the status is about."""
@@ -96,11 +99,8 @@ class _Task:
         counters = page.counters()
         if page.epoch != epoch:  # the next process took the page over meanwhile
             return
-        if epoch != self._epoch:
-            self._earlier = metrics.added(self._earlier, self._latest)
-            self._epoch = epoch
-        self._latest = counters
-        self.ended = self._latest["at_end"] == 1
+        self._counters = metrics.added(self.status.earlier, counters)
+        self.ended = counters["at_end"] == 1
 
     def info(self) -> TaskInfo:
         status = self.status
@@ -112,7 +112,7 @@ class _Task:
             pid=status.pid,
             restarts=max(0, status.started_count - 1),
             next_start_ms=status.next_start_ms,
-            counters=metrics.added(self._earlier, self._latest),
+            counters=self._counters,
         )
 
 
@@ -225,7 +225,7 @@ class StandaloneHerder(Herder):
     def _take_status(self, status: TaskStatus) -> None:
         connector = self._connectors.get(status.id.connector)
         if connector is None:
-            logger.warning("A task of a connector that is not wanted is stopped. task=%s", status.id)
+            logger.warning("A task of a connector that is not wanted is stopped.", extra=about(status.id))
             self._send(StopTask(status.id))
             return
         task = connector.tasks.get(status.id.task)
@@ -233,6 +233,13 @@ class StandaloneHerder(Herder):
             connector.tasks[status.id.task] = _Task(status)
         else:
             task.status = status
+        self._note_failure(connector.tasks[status.id.task])
+
+    def _note_failure(self, task: _Task) -> None:
+        if task.status.state != State.FAILED or task.status.pid is not None:
+            task.failed_since = None
+        elif task.failed_since is None:
+            task.failed_since = self._clock()
 
     def _take_answer(self, answer: ConnectorAnswer) -> None:
         connector = next((each for each in self._connectors.values() if each.request == answer.request), None)
@@ -241,7 +248,7 @@ class StandaloneHerder(Herder):
         connector.request = None
         connector.report = _read_answer(answer)
         for warning in connector.report.warnings if connector.retries.failures == 0 else ():
-            logger.warning("[%s] %s", connector.spec.name, warning)
+            logger.warning(warning, extra=_about(connector))
         failure = connector.report.failure
         if failure is not None:
             self._take_failure(connector, failure)
@@ -251,13 +258,13 @@ class StandaloneHerder(Herder):
             self._start_all()
 
     def _take_failure(self, connector: _Connector, failure: Failure) -> None:
-        name = connector.spec.name
         wait_ms = connector.retries.next_wait_ms()
         if not failure.retry_helps or wait_ms is None:
-            logger.error("[%s] Connector failed and is left FAILED. reason=%s\n%s", name, failure.reason, failure.trace)
+            trace = {"trace": failure.trace}
+            logger.error("Connector failed and is left FAILED. %s", failure.reason, extra={**_about(connector), **trace})
             return
         connector.ask_at = self._clock() + wait_ms / 1000
-        logger.warning("[%s] Connector failed and is asked again. reason=%s wait_ms=%d", name, failure.reason, wait_ms)
+        logger.warning("Connector failed and is asked again. %s", failure.reason, extra=_about(connector, wait_ms=wait_ms))
 
     def _finish_if_faulty(self) -> bool:
         faulty = [each for each in self._connectors.values() if each.report is not None and each.report.faults]
@@ -276,7 +283,7 @@ class StandaloneHerder(Herder):
 
     def _start_tasks(self, connector: _Connector, configs: Sequence[dict[str, str]]) -> None:
         if not configs:
-            logger.warning("[%s] Connector has no work: it gave no task configurations.", connector.spec.name)
+            logger.warning("Connector has no work: it gave no task configurations.", extra=_about(connector))
         for number in [number for number in connector.tasks if number >= len(configs)]:
             self._send(StopTask(TaskId(connector.spec.name, number)))
             del connector.tasks[number]
@@ -313,7 +320,9 @@ class StandaloneHerder(Herder):
                 failed.append(f"{connector.spec.name}: {connector.failure.reason}")
             for task in connector.tasks.values():
                 tasks += 1
-                if task.status.state == State.FAILED:
+                if task.failed_since is not None:
+                    if self._clock() - task.failed_since < FAILED_FOR_GOOD_S:
+                        return
                     failed.append(f"{task.status.id}: {task.status.reason or 'no reason is known'}")
                 elif not task.ended:
                     return
@@ -368,6 +377,11 @@ class StandaloneHerder(Herder):
         if connector is None:
             raise ConnectorNotFoundError(name)
         return connector
+
+
+def _about(connector: _Connector, **values: object) -> dict[str, Any]:
+    """The facts of a log line about a connector: it gets the connector's name as its prefix."""
+    return {**facts(**values), "context": connector.spec.name}
 
 
 def _read_answer(answer: ConnectorAnswer) -> ConnectorReport:
@@ -425,6 +439,6 @@ def _show(view: View, snapshot: Snapshot) -> View | None:
     try:
         view.show(snapshot)
     except OSError as error:
-        logger.warning("The display is given up: it could not be written to. reason=%s", error)
+        logger.warning("The display is given up: it could not be written to.", extra=facts(reason=error))
         return None
     return view

@@ -14,6 +14,7 @@ import pytest
 from fastconnect.cli import console
 from fastconnect.cli.progress import Rates
 from fastconnect.herder.herder import ConnectorInfo, Snapshot, TaskInfo
+from fastconnect.logs import PlainFormatter
 from fastconnect.states import State, TaskId
 
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -169,8 +170,9 @@ def test_without_a_terminal_the_totals_are_logged(monkeypatch, tmp_path, caplog)
         view.show(snapshot())
         view.close()
 
-    (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("[orders] Records were delivered. records=2000 ")
+    (record,) = caplog.records
+    line = PlainFormatter().format(record)
+    assert line.startswith("INFO [orders] Records were delivered. records=2000 ")
     assert "read=50%" in line
     assert "tasks=2:RUNNING" in line
 

@@ -73,11 +73,15 @@ class Worker:
             body = msgspec.msgpack.encode(ConnectorReport(**report))
             self.herder.hear(ConnectorAnswer(request.request, body))
 
-    def runs(self, connector: str, task: int, slot: int, epoch: int = 1, **counters: int) -> None:
-        """A process of the task runs in this slot and has counted this."""
+    def runs(
+        self, connector: str, task: int, slot: int, epoch: int = 1, *, earlier: dict[str, int] | None = None, **counters: int
+    ) -> None:
+        """A process of the task runs in this slot and has counted this, after earlier ones had counted that."""
         self.region.page(slot).reset(epoch)
         self.counts(slot, **counters)
-        self.herder.hear(TaskStatus(TaskId(connector, task), slot, epoch, State.RUNNING, pid=100 + slot, started_count=epoch))
+        status = TaskStatus(TaskId(connector, task), slot, epoch, State.RUNNING, pid=100 + slot, started_count=epoch)
+        status.earlier = earlier or {}
+        self.herder.hear(status)
 
     def counts(self, slot: int, **counters: int) -> None:
         for name, value in counters.items():
@@ -275,6 +279,8 @@ def test_a_task_that_failed_for_good_fails_the_job_when_the_others_are_at_their_
     assert worker.finished() is None
 
     worker.counts(0, at_end=1)
+    assert worker.finished() is None
+    worker.clock.seconds += 1
 
     exit_code, reason = worker.finished()
     assert exit_code == 1
@@ -287,6 +293,20 @@ def test_a_task_that_waits_to_be_started_again_is_waited_for():
     worker.answer(task_configs=[{}])
     worker.herder.hear(TaskStatus(TaskId("a", 0), 0, 1, State.RESTARTING, reason="killed by SIGKILL", next_start_ms=100))
 
+    assert worker.finished() is None
+
+
+def test_a_task_that_says_it_failed_may_come_back_while_its_process_lives_or_has_just_ended():
+    worker = Worker("a")
+    worker.answer(task_configs=[{}])
+    worker.herder.hear(TaskStatus(TaskId("a", 0), 0, 1, State.FAILED, pid=7))
+    worker.clock.seconds += 1
+    assert worker.finished() is None
+
+    worker.fails("a", 0, 0)
+    assert worker.finished() is None
+    worker.herder.hear(TaskStatus(TaskId("a", 0), 0, 1, State.RESTARTING, next_start_ms=100))
+    worker.clock.seconds += 1
     assert worker.finished() is None
 
 
@@ -346,9 +366,9 @@ def test_nothing_starts_after_the_worker_began_to_stop():
 def test_the_counts_of_all_processes_of_a_task_are_shown_together():
     worker = Worker("a", until_done=False)
     worker.answer(task_configs=[{}])
-    worker.runs("a", 0, 0, records_polled=10, source_position=100)
-    worker.herder.turn()
-    worker.runs("a", 0, 0, epoch=2, records_polled=3, source_position=70)
+    worker.runs(
+        "a", 0, 0, epoch=2, earlier={"records_polled": 10, "source_position": 100}, records_polled=3, source_position=70
+    )
     worker.herder.turn()
 
     (task,) = worker.herder.snapshot().tasks

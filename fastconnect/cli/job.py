@@ -1,0 +1,278 @@
+"""What `run` and `ingest` share: this process becomes the supervisor of the connectors, and afterwards says how it went.
+
+Before the supervisor forks, everything that its children need is imported once, here. It opens no Kafka client, starts no
+thread and runs no plugin's code, since none of that would survive the fork.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+import msgspec
+
+from fastconnect import logs
+from fastconnect.cli.console import wants_drawing
+from fastconnect.cli.summary import Summary, summarize
+from fastconnect.errors import ConfigError, Fault, PluginNotFoundError
+from fastconnect.herder.herder import ConnectorSpec, View
+from fastconnect.states import State
+
+if TYPE_CHECKING:
+    from fastconnect.config.worker import WorkerConfig
+    from fastconnect.reports import TaskChannel, TaskSpec
+    from fastconnect.storage.stores import OffsetStore
+    from fastconnect.supervisor.control import RunConnector
+    from fastconnect.supervisor.entrypoints import HerderChannel
+
+logger = logging.getLogger(__name__)
+
+STARTED_S = time.monotonic()
+"""About when the command was started; the interpreter's own start, some 15 ms, lies before it."""
+
+EXIT_UNUSABLE = 2
+"""A configuration cannot be used; the herder says so with its Finish."""
+
+EXIT_KILLED = 3
+"""A task had to be killed before it was drained."""
+
+PRELOADED = (
+    "fastconnect.librdkafka",  # first: what _core calls is found in it
+    "fastconnect.task.main",
+    "fastconnect.herder.connector_process",
+    "fastconnect.herder.standalone",
+    "fastconnect.storage.sqlite",
+    "fastconnect.converters.json",
+    "fastconnect.converters.byte_array",
+    "fastconnect.connectors.file_source",
+    "fastconnect.connectors.file_stream_source",
+    "fastconnect.connectors.sequence_source",
+)
+"""Imported once before the first fork, so that a process costs few milliseconds and little memory of its own."""
+
+
+class Kafka(msgspec.Struct, frozen=True):
+    """The cluster to write to: the worker's properties with `bootstrap.servers`, and a name that tells clusters apart."""
+
+    properties: dict[str, str | None]
+    identity: str
+
+
+@contextlib.contextmanager
+def kafka(properties: Mapping[str, str | None], connectors: Sequence[ConnectorSpec] = ()) -> Iterator[Kafka]:
+    """Make sure that there is a Kafka for the while of a `with`: the one that is named, else the embedded one.
+
+    Args:
+        properties: the worker's.
+        connectors: those that are to run; if each of them names its own Kafka, the worker needs none.
+    Raises:
+        BrokerError: none is named, and none can be started; says why and what to do.
+    """
+    named = properties.get("producer.bootstrap.servers") or properties.get("bootstrap.servers") or ""
+    servers = [server.strip() for server in named.split(",") if server.strip()]
+    if servers or (connectors and all(each.config.get("producer.override.bootstrap.servers") for each in connectors)):
+        yield Kafka(dict(properties), ",".join(sorted(servers)))
+        return
+    from fastconnect.broker import probe
+    from fastconnect.broker.embedded import acquire
+
+    with acquire(on_progress=_say) as broker:
+        _say(f"No bootstrap.servers are given: using the embedded broker at {broker.bootstrap_servers}.")
+        # By its cluster's id, not by its address: after `fastconnect broker reset` it is another one with nothing in it.
+        cluster = probe.cluster_id(int(broker.bootstrap_servers.rpartition(":")[2]), timeout_s=5)
+        yield Kafka({**properties, "bootstrap.servers": broker.bootstrap_servers}, f"embedded {cluster}")
+
+
+def _say(sentence: str) -> None:
+    click.echo(sentence, err=True)
+
+
+def parse_worker(properties: Mapping[str, str | None], file: Path | None) -> WorkerConfig:
+    """Make the worker's configuration of its properties.
+
+    Raises:
+        ConfigError: with all its faults.
+    """
+    from fastconnect.config.worker import WorkerConfig
+
+    worker = WorkerConfig.parse(properties, where=str(file) if file is not None else "worker config")
+    for warning in worker.warnings:
+        logger.warning(warning)
+    return worker
+
+
+class _DrawnOverFormatter(logs.PlainFormatter):
+    """Wipes the rest of each line it writes to: what the screen shows may stand there (see console.Screen)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace("\n", "\x1b[K\n") + "\x1b[K"
+
+
+def set_up_logs(*, verbose: bool) -> None:
+    """Log to stderr: with the time where no terminal and no journal adds it. Never waits for a reader."""
+    level = logging.DEBUG if verbose else logging.INFO
+    if not wants_drawing():
+        logs.configure(level, timestamps=not sys.stderr.isatty() and "JOURNAL_STREAM" not in os.environ, may_block=False)
+        return
+    # What the table or the bar shows already need not be told in lines too.
+    logs.configure(level if verbose else logging.WARNING, may_block=False)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_DrawnOverFormatter())
+
+
+class _Entrypoints:
+    """The bodies of the supervisor's children."""
+
+    def __init__(
+        self, connectors: Sequence[ConnectorSpec], worker: WorkerConfig, view: View | None, *, until_done: bool
+    ) -> None:
+        self._connectors = connectors
+        self._worker = worker
+        self._view = view
+        self._until_done = until_done
+
+    def task(self, spec: TaskSpec, channel: TaskChannel) -> int | None:
+        from fastconnect.task.main import run as run_task
+
+        return run_task(spec, channel, self._worker)
+
+    def herder(self, channel: HerderChannel) -> int | None:
+        from fastconnect.herder.standalone import StandaloneHerder, serve
+        from fastconnect.supervisor.restarts import RestartPolicy
+
+        worker = self._worker
+
+        def retries() -> RestartPolicy:
+            return RestartPolicy(
+                worker.restart_backoff_initial_ms,
+                worker.restart_backoff_max_ms,
+                worker.restart_healthy_after_ms,
+                worker.restart_max_failures,
+            )
+
+        serve(
+            channel.socket,
+            lambda send: StandaloneHerder(self._connectors, send, channel.region, retries, until_done=self._until_done),
+            self._view,
+        )
+        return 0
+
+    def connector(self, request: RunConnector, worker: WorkerConfig) -> bytes:
+        from fastconnect.herder import connector_process
+
+        return connector_process.run(request, worker)
+
+
+class Ended(msgspec.Struct, frozen=True, kw_only=True):
+    """How a job has ended: the command's exit code, why, what is to be said about it, and the numbers."""
+
+    exit_code: int
+    reason: str
+    failures: list[str]
+    """One sentence for each task that failed."""
+    summary: Summary
+
+
+def run(connectors: Sequence[ConnectorSpec], worker: WorkerConfig, view: View | None, *, until_done: bool) -> Ended:
+    """Be the supervisor of these connectors until they are done, or until a signal stops them.
+
+    Raises:
+        ConfigError: a connector cannot be used, or a plugin not be loaded; no task was started.
+    """
+    preload(worker)
+    from fastconnect.supervisor.supervisor import Supervisor
+
+    outcome = Supervisor(worker, _Entrypoints(connectors, worker, view, until_done=until_done)).run()
+    if wants_drawing():
+        click.echo("\r\x1b[J", nl=False, err=True)  # what a herder that was killed has left on the screen
+    if outcome.exit_code == EXIT_UNUSABLE:
+        raise ConfigError(outcome.reason)
+    usage, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    at_end = [task.counters.get("at_end") == 1 for task in outcome.tasks]
+    summary = summarize(
+        [task.counters for task in outcome.tasks],
+        restarts=sum(max(0, task.status.started_count - 1) for task in outcome.tasks),
+        seconds=time.monotonic() - STARTED_S,
+        cpu_seconds=usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime,
+        complete=outcome.exit_code == 0 and all(at_end) and stop_signal(outcome.reason) is None,
+    )
+    return Ended(
+        exit_code=exit_code_of(outcome.exit_code, outcome.reason, until_done=until_done, complete=summary.complete),
+        reason=outcome.reason,
+        failures=[f"{each.status.id}: {each.status.reason}" for each in outcome.tasks if each.status.state == State.FAILED],
+        summary=summary,
+    )
+
+
+def exit_code_of(supervisors: int, reason: str, *, until_done: bool, complete: bool) -> int:
+    """The command's exit code: the supervisor's, but a job that should have run to its end tells that it was interrupted.
+
+    128 and the signal's number is what a shell makes of a program that a signal has ended.
+    """
+    number = stop_signal(reason)
+    if supervisors == 0 and until_done and number is not None and not complete:
+        return 128 + number
+    return supervisors
+
+
+def stop_signal(reason: str) -> int | None:
+    """The signal that has stopped the supervisor, if one has."""
+    name = reason.partition(";")[0].removeprefix("stopped by ")
+    return signal.Signals[name] if name in signal.Signals.__members__ else None
+
+
+def tell(ended: Ended, *, until_done: bool) -> None:
+    """Say what is to be said when a job has not just ended well."""
+    for failure in ended.failures:
+        click.echo(f"{click.style('Failed:', fg='red', bold=True)} {failure}", err=True)
+    if ended.exit_code == 1 and not ended.failures:
+        click.echo(f"{click.style('Failed:', fg='red', bold=True)} {ended.reason}", err=True)
+    elif ended.exit_code == EXIT_KILLED:
+        click.echo(f"{click.style('Not drained:', fg='red', bold=True)} {ended.reason}; a part will be sent again.", err=True)
+    if until_done and ended.exit_code != 0:
+        click.echo("What is delivered is kept in the offsets: running the same command again continues there.", err=True)
+
+
+def preload(worker: WorkerConfig) -> None:
+    """Import what every child needs, and the plugins that `plugin.preload` names, before the first fork.
+
+    Raises:
+        ConfigError: `plugin.preload` names something that is not installed, or that cannot be imported.
+    """
+    for name in PRELOADED:
+        importlib.import_module(name)
+    faults = [fault for name in worker.plugin_preload if (fault := _preload_plugin(name)) is not None]
+    if faults:
+        raise ConfigError("the worker's plugins cannot be loaded", faults=faults)
+
+
+def _preload_plugin(name: str) -> Fault | None:
+    from fastconnect import plugins
+
+    reasons = []
+    for kind in ("source", "sink", "converter", "header_converter", "transform", "predicate"):
+        try:
+            plugins.find(kind, name)
+        except PluginNotFoundError as error:
+            reasons.append(str(error))
+        else:
+            return None
+    return Fault("plugin.preload", reasons[0])
+
+
+def open_offsets(worker: WorkerConfig) -> OffsetStore | None:
+    """The worker's offset store, to look into before the first fork; None if it does not exist yet."""
+    from fastconnect.storage.sqlite import SqliteOffsetStore
+
+    file = Path(worker.offset_storage_file_filename)
+    return SqliteOffsetStore(file) if file.exists() else None

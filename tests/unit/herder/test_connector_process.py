@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from fastconnect import plugins
+from fastconnect.api.config import Config, Fault, field
+from fastconnect.api.connector import SourceConnector
+from fastconnect.api.task import SourceTask
+from fastconnect.config.worker import WorkerConfig
+from fastconnect.errors import ConfigError, ConnectError, RetriableError
+from fastconnect.herder import connector_process
+from fastconnect.herder.connector_report import ConnectorReport
+from fastconnect.storage.sqlite import SqliteOffsetStore
+from fastconnect.supervisor.control import RunConnector
+
+
+class TablesConfig(Config):
+    topic: str
+    tables: list[str] = field(default_factory=list)
+    fault: str | None = None
+
+
+class TablesTask(SourceTask[TablesConfig]):
+    pass
+
+
+class TablesSource(SourceConnector[TablesConfig]):
+    task_class = TablesTask
+    stopped = 0
+
+    def start(self, config: TablesConfig) -> None:
+        super().start(config)
+        match config.fault:
+            case "config":
+                raise ConfigError(
+                    "bad tables", faults=[Fault("tables", "no such table: a"), Fault("tables", "no such table: b")]
+                )
+            case "retriable":
+                raise RetriableError("the database does not answer", hint="is it up?")
+            case "final":
+                error = ConnectError("the table has no key")
+                error.retry_helps = False
+                raise error
+            case "exit":
+                raise SystemExit(3)
+            case "bug":
+                raise ZeroDivisionError("division by zero")
+
+    def task_configs(self, max_tasks):
+        match self.config.fault:
+            case "strings":
+                return [{"tables": 3}]
+            case "too many":
+                return [self.config] * (max_tasks + 1)
+            case "offset":
+                offset = self.context.source_offset({"table": "a"}, default={"row": -1})
+                return [{"topic": self.config.topic, "tables": f"{self.context.connector} {offset['row']}"}]
+        return [self.config.replace(tables=[table]) for table in self.config.tables[:max_tasks]]
+
+    def stop(self) -> None:
+        type(self).stopped += 1
+
+
+@pytest.fixture(autouse=True)
+def _registered():
+    plugins.register("test.TablesSource", TablesSource)
+    yield
+    plugins.unregister("test.TablesSource")
+
+
+@pytest.fixture
+def worker(tmp_path):
+    return WorkerConfig.parse({"bootstrap.servers": "localhost:9", "offset.storage.file.filename": str(tmp_path / "offsets")})
+
+
+def ask(worker, action="task_configs", **config: str | None) -> ConnectorReport:
+    given = {"name": "tables", "connector.class": "test.TablesSource", "topic": "t", **config}
+    given = {key.replace("_", "."): value for key, value in given.items() if value is not None}
+    return msgspec.msgpack.decode(connector_process.run(RunConnector(1, action, "tables", given), worker), type=ConnectorReport)
+
+
+def test_the_connector_divides_its_work_into_configs_of_strings(worker):
+    report = ask(worker, tables="a,b,c", tasks_max="2")
+
+    assert report.task_configs == [{"topic": "t", "tables": "a"}, {"topic": "t", "tables": "b"}]
+    assert (report.faults, report.failure) == ([], None)
+
+
+def test_a_connector_is_stopped_after_it_was_asked(worker):
+    before = TablesSource.stopped
+    ask(worker, tables="a")
+
+    assert TablesSource.stopped == before + 1
+
+
+def test_everything_wrong_with_the_config_comes_at_once_and_nothing_is_started(worker):
+    before = TablesSource.stopped
+    report = ask(worker, topic=None, tasks_max="0", fault="bug")
+
+    assert {fault.key for fault in report.faults} == {"topic", "tasks.max"}
+    assert report.task_configs == []
+    assert TablesSource.stopped == before
+
+
+def test_an_unknown_class_is_a_fault(worker):
+    assert [fault.key for fault in ask(worker, connector_class="Tabels").faults] == ["connector.class"]
+
+
+def test_an_unknown_key_is_a_warning_with_the_key_that_was_meant(worker):
+    (warning,) = ask(worker, tabels="a").warnings
+
+    assert "tabels" in warning
+    assert "tables" in warning
+
+
+def test_only_validating_starts_nothing(worker):
+    report = ask(worker, action="validate", fault="bug")
+
+    assert (report.faults, report.failure, report.task_configs) == ([], None, [])
+
+
+def test_faults_that_the_connector_itself_finds_are_faults_too(worker):
+    assert [fault.message for fault in ask(worker, fault="config").faults] == ["no such table: a", "no such table: b"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "retry_helps"),
+    [
+        ("retriable", "the database does not answer (is it up?)", True),
+        ("final", "the table has no key", False),
+        ("bug", "ZeroDivisionError: division by zero", False),
+        ("exit", "SystemExit: 3", False),
+        ("strings", "TypeError: task_configs must give strings for strings, but 'tables' has the value 3", False),
+    ],
+)
+def test_a_failure_is_a_sentence_and_a_trace(worker, fault, reason, retry_helps):
+    failure = ask(worker, fault=fault).failure
+
+    assert failure is not None
+    assert failure.reason == reason
+    assert failure.retry_helps is retry_helps
+    assert "Traceback" in failure.trace
+
+
+def test_more_tasks_than_allowed_are_a_failure_in_kafka_connects_words(worker):
+    failure = ask(worker, fault="too many", tasks_max="2").failure
+
+    assert failure is not None
+    assert failure.reason.startswith("The connector tables has generated 3 tasks, which is greater than 2, the maximum")
+
+
+def test_more_tasks_than_allowed_pass_where_that_is_not_enforced(worker):
+    assert len(ask(worker, fault="too many", tasks_max="2", tasks_max_enforce="false").task_configs) == 3
+
+
+def test_the_connector_may_ask_for_offsets(worker):
+    assert ask(worker, fault="offset").task_configs[0]["tables"] == "tables -1"
+
+    store = SqliteOffsetStore(worker.offset_storage_file_filename)
+    store.put("tables", [({"table": "a"}, {"row": 7})])
+    store.close()
+
+    assert ask(worker, fault="offset").task_configs[0]["tables"] == "tables 7"
