@@ -13,7 +13,7 @@ from cpython.object cimport PyObject
 from cpython.pycapsule cimport PyCapsule_GetPointer
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint8_t, uint32_t, uint64_t
-from libc.stdlib cimport abort, calloc, free, malloc, realloc
+from libc.stdlib cimport abort, calloc, free, malloc, rand, realloc, srand
 from libc.string cimport memchr, memcpy, memset, strncpy
 
 from rdkafka cimport *
@@ -29,6 +29,6 @@ include "native/status_ring.pxi"
 include "native/records.pxi"
 include "native/columns.pxi"
 include "native/delivery.pxi"
-include "native/batch.pxi"
 include "native/client.pxi"
+include "native/batch.pxi"
 include "native/send_loop.pxi"

@@ -224,9 +224,9 @@ _PRODUCER_DEFAULTS = {
     "linger.ms": "50",
     "batch.size": "1000000",  # what brokers take by default (message.max.bytes, 1 MiB) less their own overhead
     "batch.num.messages": "100000",  # librdkafka's 10,000 would end batches of small records long before batch.size
-    # What may be in flight: enough for a second at full speed of small records, and at most 256 MB for large ones.
-    "queue.buffering.max.messages": "1000000",
-    "queue.buffering.max.kbytes": "262144",
+    # What may be in flight: measured to be enough for full speed, and little enough for many tasks on one machine.
+    "queue.buffering.max.messages": "200000",
+    "queue.buffering.max.kbytes": "65536",
     "socket.keepalive.enable": "true",  # else a broker that vanished without a word is noticed after a minute
     "reconnect.backoff.max.ms": "1000",  # the broker's return is noticed within a second, not ten
     "enable.metrics.push": "false",  # the cluster's admins have not asked for it, and early versions could crash by it

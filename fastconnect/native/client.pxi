@@ -4,12 +4,22 @@ cdef enum:
     REPORTS = 4096                  # delivery reports read from an event at a time
     LAST_ERROR_BYTES = 512
 
+cdef struct Topic:
+    rd_kafka_topic_t* handle
+    int64_t learned_ns          # when its partitions were last asked for; 0: never
+    int32_t* available          # the partitions that have a leader
+    int32_t available_count
+    int32_t at                  # index of the one that records without a key go to now
+    int64_t bytes_here          # what went there since
+    int64_t here_since_ns
+
+
 cdef class Client:
     """A librdkafka handle, with its events on one queue. Made in the process that uses it: it does not survive a fork."""
 
     cdef rd_kafka_t* handle
     cdef rd_kafka_queue_t* queue
-    cdef dict topics                # name -> address of its rd_kafka_topic_t
+    cdef dict topics                # name -> address of its Topic
     cdef char[LAST_ERROR_BYTES] last_error_text
 
     def __cinit__(self):
@@ -29,21 +39,64 @@ cdef class Client:
         if self.handle == NULL:
             rd_kafka_conf_destroy(settings)
             raise ConfigError(why.decode("utf-8", "replace"), where="client settings")
+        srand(<unsigned int>now_ns())           # tasks forked from one process must not all begin at the same partition
         self.queue = rd_kafka_queue_get_main(self.handle)
         rd_kafka_set_log_queue(self.handle, self.queue)
         return 0
 
-    cdef rd_kafka_topic_t* topic(self, str name) except NULL:
-        """The handle of a topic, made once."""
-        cdef rd_kafka_topic_t* topic
+    cdef Topic* topic(self, str name) except NULL:
+        """A topic's entry, made once."""
+        cdef Topic* topic
         known = self.topics.get(name)
         if known is not None:
-            return <rd_kafka_topic_t*><size_t>known
-        topic = rd_kafka_topic_new(self.handle, name.encode(), NULL)
+            return <Topic*><size_t>known
+        topic = <Topic*>calloc(1, sizeof(Topic))
         if topic == NULL:
+            raise MemoryError()
+        topic.handle = rd_kafka_topic_new(self.handle, name.encode(), NULL)
+        if topic.handle == NULL:
+            free(topic)
             raise SendError(f"topic {name!r} cannot be used: {error_text(rd_kafka_last_error())}")
         self.topics[name] = <size_t>topic
         return topic
+
+    def learn(self, str topic not None, int timeout_ms=1000):
+        """Ask a broker for a topic's partitions; return how many there are. What is known of it is then made new.
+
+        Raises:
+            RetriableError: no broker answered, or the topic is not there yet (asking makes brokers create it, if they may).
+            SendError: the topic may not be written to, or its name is no legal one.
+        """
+        cdef Topic* entry = self.topic(topic)
+        cdef const rd_kafka_metadata_t* answer = NULL
+        cdef fc_metadata_topic_t* found
+        cdef int32_t* available
+        cdef int code, i
+        with nogil:
+            code = rd_kafka_metadata(self.handle, 0, entry.handle, &answer, timeout_ms)
+        if code != 0:
+            raise RetriableError(self.last_error or error_text(code))
+        try:
+            found = &answer.topics[0]
+            if found.err != 0 or found.partition_cnt == 0:
+                if found.err in (0, 3, 5):           # UNKNOWN_TOPIC_OR_PART, LEADER_NOT_AVAILABLE: it may be in the making
+                    raise RetriableError(f"topic {topic} does not exist, and the broker has not created it")
+                raise SendError(f"topic {topic} cannot be written to: {error_text(found.err)}")
+            available = <int32_t*>malloc(found.partition_cnt * sizeof(int32_t))
+            if available == NULL:
+                raise MemoryError()
+            free(entry.available)
+            entry.available = available
+            entry.available_count = 0
+            for i in range(found.partition_cnt):
+                if found.partitions[i].leader >= 0:
+                    available[entry.available_count] = found.partitions[i].id
+                    entry.available_count += 1
+            entry.at = rand() % entry.available_count if entry.available_count else 0
+            entry.learned_ns = now_ns()
+            return found.partition_cnt
+        finally:
+            rd_kafka_metadata_destroy(answer)
 
     cdef void on_error_event(self, rd_kafka_event_t* event) noexcept nogil:
         """Remember what librdkafka complains about, for whoever asks why nothing moves."""
@@ -59,31 +112,19 @@ cdef class Client:
                 logging.DEBUG if level >= 6 or facility in (b"FAIL", b"ERROR", b"GETPID") else logging.WARNING,
                 "%s: %s", facility.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
 
-    def metadata(self, topic=None, int timeout_ms=1000):
-        """Ask a broker which partitions a topic has.
+    def reach(self, int timeout_ms=1000):
+        """Find out whether a broker answers.
 
-        Returns:
-            (number of partitions, error name or None); (0, None) without a topic.
         Raises:
-            RetriableError: no broker answered within the time.
+            RetriableError: none did within the time.
         """
         cdef const rd_kafka_metadata_t* answer = NULL
-        cdef rd_kafka_topic_t* asked = NULL
         cdef int code
-        if topic is not None:
-            asked = self.topic(topic)
         with nogil:
-            code = rd_kafka_metadata(self.handle, 0, asked, &answer, timeout_ms)
+            code = rd_kafka_metadata(self.handle, 0, NULL, &answer, timeout_ms)
         if code != 0:
             raise RetriableError(self.last_error or error_text(code))
-        try:
-            if topic is None or answer.topic_cnt == 0:
-                return 0, None
-            if answer.topics[0].err != 0:
-                return 0, rd_kafka_err2name(answer.topics[0].err).decode()
-            return answer.topics[0].partition_cnt, None
-        finally:
-            rd_kafka_metadata_destroy(answer)
+        rd_kafka_metadata_destroy(answer)
 
     def wake_by(self, int fd):
         """Write a byte to `fd` whenever an event comes into the empty queue, so that a poll() on `fd` wakes."""
@@ -106,12 +147,16 @@ cdef class Client:
 
     cdef void shut(self) noexcept:
         """Destroy the handle; what is still queued in it is lost without a report. Returns when its threads have ended."""
+        cdef Topic* topic
         if self.handle == NULL:
             return
         with nogil:
             rd_kafka_purge(self.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
         for address in self.topics.values():
-            rd_kafka_topic_destroy(<rd_kafka_topic_t*><size_t>address)
+            topic = <Topic*><size_t>address
+            rd_kafka_topic_destroy(topic.handle)
+            free(topic.available)
+            free(topic)
         self.topics.clear()
         rd_kafka_queue_destroy(self.queue)
         with nogil:

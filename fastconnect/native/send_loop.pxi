@@ -7,6 +7,7 @@ cdef object encode_sorted = msgspec.json.Encoder(order="sorted").encode
 cdef enum:
     CHUNK = 32768               # records handed to librdkafka in one call
     CHUNK_BYTES = 16 * 1024 * 1024
+    LEARN_AGAIN_NS = 60_000_000_000     # how late a new partition, or a lost leader, is noticed
     TARGET_STOPPED = 2          # states.TargetState.STOPPED
     LOOK_AGAIN_MS = 50          # longest wait in one go, so that a stop or a lost lease is noticed
 
@@ -98,7 +99,9 @@ cdef class SendLoop(Client):
             values, keys: lines in a buffer, a list of bytes and None, or an Arrow array; keys may be None.
             values_of_lines: for lines that were made of Python values, those values (a None makes a tombstone).
         Raises:
-            DataError: the columns are not of one length, or a topic cannot be used.
+            DataError: the columns are not of one length.
+        RetriableError: a topic's partitions are not known yet; nothing was queued, call again.
+        SendError: a topic cannot be used.
         """
         cdef int64_t count = self.begin(values, keys, values_of_lines)
         cdef Unit* unit
@@ -191,11 +194,12 @@ cdef class SendLoop(Client):
             if self.batch.topics == NULL:
                 raise MemoryError()
             for i in range(count):
-                self.batch.topics[i] = self.topic(topics[i])
+                self.batch.topics[i] = self.known_topic(topics[i]).handle
         else:
             if not topic:
                 raise DataError("a record has no topic")
-            self.batch.topic = self.topic(topic)
+            self.batch.topic = self.known_topic(topic)
+            self.batch.keyless = self.batch.keys.kind == NOTHING and partitions is None
         if partitions is not None:
             self.batch.partitions = <int32_t*>malloc(count * sizeof(int32_t))
             if self.batch.partitions == NULL:
@@ -224,6 +228,18 @@ cdef class SendLoop(Client):
                     self.batch.headers[i] = headers_of(headers[i])
         return 0
 
+    cdef Topic* known_topic(self, str name) except NULL:
+        """A topic whose partitions are known, freshly enough: asked for now if they are not."""
+        cdef Topic* topic = self.topic(name)
+        if topic.learned_ns == 0:
+            self.learn(name)
+        elif now_ns() - topic.learned_ns > LEARN_AGAIN_NS:
+            try:
+                self.learn(name, 100)
+            except RetriableError:
+                topic.learned_ns = now_ns()     # not now, then: what was known still serves
+        return topic
+
     cdef int32_t stream(self, partition) except -1:
         """The stream of a source partition, made when it is first seen."""
         known = self.stream_by_identity.get(id(partition))
@@ -248,7 +264,7 @@ cdef class SendLoop(Client):
         Returns:
             True when nothing of the batch is left, or nothing more can be sent (see `check`).
         """
-        cdef int64_t n, taken, i
+        cdef int64_t n, taken, size
         cdef int64_t until = now_ns() + <int64_t>wait_ms * 1_000_000
         with nogil:
             while self.batch.next < self.batch.count and not self.stopped:
@@ -263,9 +279,8 @@ cdef class SendLoop(Client):
                     self.wait_for_room()
                     continue
                 n = fill(&self.batch, self.messages, n, min(CHUNK_BYTES, self.most_bytes_in_flight - self.in_flight_bytes))
-                # Counted before they are handed over: their acknowledgements may be here before the call returns.
-                self.count_sent(n)
-                taken = hand_over(self.handle, &self.batch, self.messages, n)
+                size = self.count_sent(n)
+                taken = hand_over(self.handle, &self.batch, self.messages, n, size)
                 if taken < n:
                     self.refused(n)
                 self.batch.next += n
@@ -311,7 +326,8 @@ cdef class SendLoop(Client):
             self.stopped = True
         return self.lease_lost
 
-    cdef void count_sent(self, int64_t n) noexcept nogil:
+    cdef int64_t count_sent(self, int64_t n) noexcept nogil:
+        """Count the messages about to be handed over; return their bytes."""
         cdef int64_t size = 0
         cdef int64_t i
         for i in range(n):
@@ -320,6 +336,7 @@ cdef class SendLoop(Client):
         self.in_flight_bytes += size
         add_relaxed(&self.slot.records_sent, n)
         add_relaxed(&self.slot.bytes_sent, size)
+        return size
 
     cdef void refused(self, int64_t n) noexcept nogil:
         """Deal with the messages of a chunk that librdkafka did not take."""
@@ -521,7 +538,7 @@ cdef void hand_over_one(rd_kafka_t* client, Batch* batch, rd_kafka_message_t* me
         message.err = produce_one(client, batch, index, message)
     else:
         rd_kafka_produce_batch(
-            batch.topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_PARTITION if batch.partitions != NULL else 0, message, 1)
+            batch.topic.handle, message.partition, RD_KAFKA_MSG_F_PARTITION if batch.partitions != NULL else 0, message, 1)
 
 
 cdef rd_kafka_headers_t* headers_of(pairs) except NULL:

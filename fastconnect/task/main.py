@@ -102,7 +102,7 @@ def connect(send_loop: SendLoop, worker: WorkerConfig, channel: TaskChannel, ord
     said = False
     while not orders.stop_asked:
         try:
-            send_loop.metadata(timeout_ms=1000)
+            send_loop.reach()
         except RetriableError as error:
             waited_ms = (time.monotonic() - began) * 1000
             if waited_ms > worker.bootstrap_timeout_ms:

@@ -12,7 +12,7 @@ from typing import Any
 from fastconnect._core import SendLoop, StatusPage
 from fastconnect.api.record import EndOfData, Polled, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
-from fastconnect.errors import DataError, RetriableError
+from fastconnect.errors import DataError, RetriableError, SendError
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel
 from fastconnect.states import State, TargetState
@@ -27,6 +27,11 @@ IDLE_WAITS_MS = (1, 2, 5, 10, 20, 50, 100)
 
 RETRY_WAITS_MS = (100, 200, 400, 800, 1600, 3200, 5000)
 """The same after a RetriableError."""
+
+TOPIC_WITHIN_S = 30.0
+"""A topic that is not there yet may be in the making; so long we wait for it."""
+
+TOPIC_AGAIN_MS = 20
 
 LOOK_AGAIN_MS = 500
 """The longest sleep: how late a target state set without a signal is noticed."""
@@ -120,16 +125,33 @@ class SourceLoop:
         return polled
 
     def _send(self, polled: list[SourceRecord] | RecordBatch) -> None:
-        try:
-            self.page.records_polled += self.conversion.queue(self.send_loop, polled)
-        except DataError as error:
-            raise name_record(error, polled) from error
+        if not self._queue(polled):
+            return
         while not self.send_loop.push(min(LOOK_AGAIN_MS, max(1, self.offsets.due_in_ms()))):
             self.page.beat()
             self.offsets.flush_if_due()
             if self.orders.target is TargetState.STOPPED:
                 return
         self.send_loop.check()
+
+    def _queue(self, polled: list[SourceRecord] | RecordBatch) -> bool:
+        """Convert a batch and queue it; wait for its topic if that must be. False: the task is to stop."""
+        until = time.monotonic() + TOPIC_WITHIN_S
+        while True:
+            try:
+                self.page.records_polled += self.conversion.queue(self.send_loop, polled)
+                return True
+            except DataError as error:
+                raise name_record(error, polled) from error
+            except RetriableError as error:
+                if time.monotonic() > until:
+                    raise SendError(
+                        error.message, hint="create the topic, or allow the broker to: auto.create.topics.enable"
+                    ) from error
+                self.page.beat()
+                self.orders.wait(TOPIC_AGAIN_MS)
+                if self.orders.target is TargetState.STOPPED:
+                    return False
 
     def _finish(self) -> None:
         """The source has ended: deliver and flush the rest, then say so."""

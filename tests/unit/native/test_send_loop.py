@@ -182,7 +182,7 @@ def test_records_of_mixed_source_partitions_each_move_their_own_offset(send_loop
 
 def test_a_broker_that_never_answers_makes_nothing_committable(send_loop: MakeLoop, cluster: MockCluster) -> None:
     loop = send_loop()
-    loop.metadata("t")
+    loop.learn("t")
     with cluster.down():
         send(loop, RecordBatch.raw("t", [b"v"] * 3, source_partition=HERE, offsets=CountOffsets(0)))
         assert not loop.flush(100)
@@ -226,7 +226,7 @@ def test_an_error_of_the_broker_becomes_what_the_table_says(
     send_loop: MakeLoop, cluster: MockCluster, code: int, error: type[Exception]
 ) -> None:
     loop = send_loop({"enable.idempotence": "false"})
-    loop.metadata("t")
+    loop.learn("t")
     cluster.answer_with(code)
     send(loop, RecordBatch.raw("t", [b"v"], source_partition=HERE, offsets=CountOffsets(0)))
     loop.flush(10_000)
@@ -239,7 +239,7 @@ def test_an_error_of_the_broker_becomes_what_the_table_says(
 
 def test_errors_that_pass_are_tried_again_until_they_have_passed(send_loop: MakeLoop, cluster: MockCluster) -> None:
     loop = send_loop({"retry.backoff.ms": "1"})
-    loop.metadata("t")
+    loop.learn("t")
     cluster.answer_with(19, 6, 7)  # NOT_ENOUGH_REPLICAS, NOT_LEADER_FOR_PARTITION, REQUEST_TIMED_OUT
     send(loop, RecordBatch.raw("t", [b"v"], source_partition=HERE, offsets=CountOffsets(0)))
 
@@ -273,7 +273,7 @@ def test_nothing_is_sent_or_flushed_after_the_lease(send_loop: MakeLoop, page: _
 
 def test_a_task_told_to_stop_does_not_wait_for_room(send_loop: MakeLoop, cluster: MockCluster, page: _core.StatusPage) -> None:
     loop = send_loop(most_in_flight=1)
-    loop.metadata("t")
+    loop.learn("t")
     with cluster.down():
         loop.queue_batch(batch := RecordBatch.raw("t", [b"v"] * 3), batch.values)
         page.order(target=2)
@@ -309,7 +309,7 @@ def test_a_setting_that_librdkafka_does_not_know_is_named(send_loop: MakeLoop) -
 def test_a_broker_that_cannot_be_reached_is_told_with_its_reason(page: _core.StatusPage) -> None:
     loop = _core.SendLoop({"bootstrap.servers": "127.0.0.1:1"}, page)
     with pytest.raises(RetriableError):
-        loop.metadata(timeout_ms=300)
+        loop.reach(300)
     loop.poll(100)
     assert "127.0.0.1:1" in loop.last_error
     loop.close()
