@@ -105,6 +105,7 @@ class _Validator:
         self.config = config
         self.worker = worker
         self.class_name = (config.get("connector.class") or "").strip()
+        self.plugin: Plugin | None = None
         self.faults: list[Fault] = []
         self.warnings: list[str] = []
         self.values: list[ConfigValue] = []
@@ -112,7 +113,7 @@ class _Validator:
         """Keys whose value names no class, which is then shown as null."""
 
     def run(self) -> Validation:
-        plugin = self._find_plugin()
+        self.plugin = plugin = self._find_plugin()
         own = plugin.cls.config_class if plugin else Config  # type: ignore[attr-defined]
         self._keys(SourceConnectorConfig, self.config, leave_out=own)
         if plugin:
@@ -153,21 +154,27 @@ class _Validator:
         self.faults += [
             Fault(prefix + fault.key if fault.key else "", fault.message) for fault in faults if fault.key not in left_out
         ]
-        for entry, definition in zip(config_class.fields(), config_keys(config_class), strict=True):
-            if entry.key not in left_out:
-                text = config.get(entry.key)
-                value = self._default(definition) if text is None else text.strip()
-                if entry.key in bad and text is not None and not entry.type.is_readable(value or ""):
-                    value = None
-                elif entry.type.secret and value is not None:
-                    value = HIDDEN
-                self.values.append(ConfigValue(definition.prefixed(prefix), value, []))
+        definitions = config_keys(config_class)
+        if config_class is SourceConnectorConfig:
+            definitions = [self._with_worker_default(definition) for definition in definitions]
+        for entry, definition in zip(config_class.fields(), definitions, strict=True):
+            if entry.key in left_out:
+                continue
+            text = config.get(entry.key)
+            value = definition.default_value if text is None else text.strip()
+            if entry.key in bad and text is not None and not entry.type.is_readable(text.strip()):
+                value = None
+            elif entry.type.secret and value is not None:
+                value = HIDDEN
+            self.values.append(ConfigValue(definition.prefixed(prefix), value, []))
 
-    def _default(self, definition: ConfigKey) -> str | None:
-        for kind, key in CONVERTER_KEYS.items():
-            if definition.name == key:
-                return self.worker.converter(kind)[0]
-        return definition.default_value
+    def _with_worker_default(self, definition: ConfigKey) -> ConfigKey:
+        """Put in what a key of the runtime is when the connector leaves it out, which is not the same everywhere."""
+        defaults = {key: self.worker.converter(kind)[0] for kind, key in CONVERTER_KEYS.items()}
+        if self.plugin:
+            defaults["connector.plugin.version"] = self.plugin.version or ""
+        default = defaults.get(definition.name)
+        return msgspec.structs.replace(definition, default_value=default) if default else definition
 
     def _version(self, plugin: Plugin) -> None:
         wanted = (self.config.get("connector.plugin.version") or "").strip()
@@ -257,6 +264,7 @@ class _Validator:
             if not alias:
                 continue
             prefix = f"{key}.{alias}."
+            interface = "Transformation" if kind == "transform" else "Predicate"
             definition = ConfigKey(
                 name=f"{prefix}type",
                 type="CLASS",
@@ -267,14 +275,14 @@ class _Validator:
                 group=f"{group}: {alias}",
                 order_in_group=0,
                 width="LONG",
-                display_name=f"{group[:-1]} type for {alias}",
+                display_name=f"{interface} type for {alias}",
             )
             name = (self.config.get(definition.name) or "").strip()
             self.values.append(ConfigValue(definition, name or None, []))
             if not name:
                 self._fault(definition.name, f'Missing required configuration "{definition.name}" which has no default value.')
                 continue
-            cls = self._class_of(definition.name, name, kind, "Transformation" if kind == "transform" else "Predicate")
+            cls = self._class_of(definition.name, name, kind, interface)
             if cls is not None and hasattr(cls, "config_class"):
                 self._keys(cls.config_class, under(prefix, self.config), prefix=prefix)
             if kind == "transform" and f"{prefix}negate" in self.config and f"{prefix}predicate" not in self.config:
