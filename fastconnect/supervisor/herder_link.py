@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from typing import cast
 
+import msgspec
+
+from fastconnect import logs
 from fastconnect.states import TaskId
-from fastconnect.supervisor.control import Command, FrameReader, Report, TaskStatus, frame
+from fastconnect.supervisor.control import Command, FrameReader, Inventory, Report, TaskStatus, frame
+
+logger = logging.getLogger(__name__)
 
 RECEIVE_BYTES = 1 << 18
 
@@ -63,8 +69,7 @@ class HerderLink:
         try:
             while self.has_unsent:
                 if not self._sending:
-                    key = next(iter(self._pending))
-                    self._sending = frame(self._pending.pop(key))
+                    self._sending = _frame(self._pending.pop(next(iter(self._pending))))
                 self._sending = self._sending[self.socket.send(self._sending) :]
             if self._ending:
                 self.socket.shutdown(socket.SHUT_WR)
@@ -96,3 +101,14 @@ class HerderLink:
     def close(self) -> None:
         """Close the socket; what was not sent is gone."""
         self.socket.close()
+
+
+def _frame(report: Report) -> bytes:
+    """The report as a frame; without the traces if it is too long with them, and nothing if even that does not help."""
+    try:
+        return frame(report)
+    except (ValueError, OverflowError) as error:
+        if isinstance(report, Inventory) and any(task.trace for task in report.tasks):
+            return _frame(Inventory([msgspec.structs.replace(task, trace=None) for task in report.tasks], report.stopping))
+        logger.error("A report can't be sent to the herder.", extra=logs.facts(kind=type(report).__name__, reason=error))
+        return b""

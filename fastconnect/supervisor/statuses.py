@@ -17,6 +17,7 @@ from fastconnect.states import State, TaskId
 logger = logging.getLogger(__name__)
 
 _STATES = frozenset(int(state) for state in State)
+_MOST = 1 << 60  # more than any counter can come to: nanoseconds of 36 years, an exabyte
 _LEVELS = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
 
 
@@ -73,6 +74,11 @@ class TaskReader:
         if found is None or found[0] not in _STATES:
             return None
         return PageState(State(found[0]), found[1] or None)
+
+    def counters(self) -> dict[str, int]:
+        """The numbers in the page; none if they are rubbish."""
+        counters = self.page.counters()
+        return counters if all(-1 <= value < _MOST for value in counters.values()) else {}
 
     def silent_ms(self) -> float | None:
         """How long the task's loop has made no turn; None before its first one."""

@@ -216,8 +216,7 @@ class Task:
         pid = self.process.child.pid
         self.process = None
         self.listen()  # its last words
-        counters = self._reader.page.counters()
-        ended = counters["at_end"] == 1 or self._finished
+        ended = self._reader.counters().get("at_end") == 1 or self._finished
         how = logs.about(self.id, pid=pid, how=death.how)
         if death.exit_code == Exit.OK and (asked or ended):
             logger.info("Task process ended." if asked else "Task has reached its end.", extra=how)
@@ -302,4 +301,4 @@ class Task:
 
     def counters(self) -> dict[str, int]:
         """What all its processes have counted."""
-        return metrics.added(self._earlier, self._reader.page.counters())
+        return metrics.added(self._earlier, self._reader.counters())

@@ -1,8 +1,8 @@
 """A worker for tests of the supervisor: real processes with small bodies, and a herder that lets the test give the commands.
 
 Run as `python supervised.py FOLDER SETTINGS`. Each herder process connects to the socket FOLDER/herder, first sends its pid as
-a line, and passes frames on in both directions. A task does what its task config's `do` says. At the end the Outcome is written to
-FOLDER/outcome as JSON.
+a line, and passes frames on in both directions. A task does what its task config's `do` says. At the end the Outcome is
+written to FOLDER/outcome as JSON.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import ctypes
 import json
 import logging
 import os
+import random
 import select
 import signal
 import socket
@@ -24,6 +25,7 @@ import msgspec
 from fastconnect import logs
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State, TargetState
+from fastconnect.supervisor import task
 from fastconnect.supervisor.control import RunConnector
 from fastconnect.supervisor.entrypoints import HerderChannel
 from fastconnect.supervisor.supervisor import Supervisor
@@ -36,6 +38,7 @@ class Settings(msgspec.Struct):
     restart_max_failures: int = 50
     task_shutdown_graceful_timeout_ms: int = 10_000
     slots_max: int = 16
+    stuck_after_ms: int = 10_000
 
 
 class Entrypoints:
@@ -93,6 +96,16 @@ class Entrypoints:
         self._block_in_the_plugin()
         return Exit.OK
 
+    def _fatal_client_once(self, spec: TaskSpec, channel: TaskChannel, argument: str) -> int:
+        return Exit.FATAL_CLIENT if spec.epoch == 1 else self._run(spec, channel, argument)
+
+    def _silent_for_a_while(self, spec: TaskSpec, channel: TaskChannel, argument: str) -> int:
+        channel.tell_state(State.RUNNING)
+        channel.page.beat()
+        while not (self.folder / "go-on").exists():
+            time.sleep(0.005)
+        return self._run(spec, channel, argument)
+
     def _block_in_the_plugin(self) -> None:
         while True:
             time.sleep(60)
@@ -124,7 +137,8 @@ class Entrypoints:
             "blocked": [int(number) for number in signal.pthread_sigmask(signal.SIG_BLOCK, [])],
             "sigchld": signal.getsignal(signal.SIGCHLD) == signal.SIG_DFL,
             "epoch": [spec.epoch, channel.page.epoch],
-            "random": __import__("random").random(),
+            "random": random.random(),
+            "environment": sorted(os.environ),
         }
         path = self.folder / f"about-{spec.id}-{spec.epoch}"
         path.with_suffix(".new").write_text(json.dumps(about))
@@ -180,6 +194,7 @@ def main() -> None:
     folder = Path(sys.argv[1])
     settings = msgspec.json.decode(sys.argv[2], type=Settings)
     logs.configure(logging.DEBUG)
+    task.STUCK_AFTER_MS = settings.stuck_after_ms
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     outcome = Supervisor(settings, Entrypoints(folder)).run()

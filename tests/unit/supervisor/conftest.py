@@ -72,13 +72,14 @@ class Worker:
             self.herder.close()
         self.herder, _ = self.listener.accept()
         self.reader = FrameReader(Report)
-        self.reports = []
+        self.reports.clear()
         pid = b""
         while not pid.endswith(b"\n"):
             byte = self.herder.recv(1)
             assert byte
             pid += byte
-        return int(pid)
+        self.herder_pid = int(pid)
+        return self.herder_pid
 
     def send(self, command: Command) -> None:
         assert self.herder is not None
@@ -92,17 +93,15 @@ class Worker:
     def take_reports(self, wait_s: float) -> None:
         assert self.herder is not None
         if select.select([self.herder], [], [], wait_s)[0]:
-            data = self.herder.recv(1 << 20)
-            self.reports += self.reader.feed(data)  # type: ignore[arg-type]
-            assert data or self.process.poll() is not None or wait_s == 0 or True
+            self.reports += self.reader.feed(self.herder.recv(1 << 20))  # type: ignore[arg-type]
 
-    def report(self, condition: Callable[[Any], Any], what: str) -> Any:
-        """The first report (of those not asked for yet) that meets the condition; earlier ones are dropped."""
+    def report(self, condition: Callable[[Any], Any], what: str, outdated: Callable[[Any], Any] = lambda _: False) -> Any:
+        """The first report that meets the condition, of those not asked for yet; outdated ones before it are dropped."""
         deadline = time.monotonic() + PATIENCE_S
         while True:
-            while self.reports:
-                report = self.reports.pop(0)
+            for place, report in enumerate(self.reports):
                 if condition(report):
+                    self.reports[: place + 1] = [other for other in self.reports[:place] if not outdated(other)]
                     return report
             assert time.monotonic() < deadline, f"waited in vain for: {what}\n{self.text()}"
             self.take_reports(0.1)
@@ -116,7 +115,10 @@ class Worker:
                 and all(getattr(report, name) == value for name, value in fields.items())
             )
 
-        status: TaskStatus = self.report(fits, f"{task} {state!r} {fields}")
+        def earlier(report: object) -> bool:
+            return isinstance(report, TaskStatus) and report.id == task
+
+        status: TaskStatus = self.report(fits, f"{task} {state!r} {fields}", earlier)
         return status
 
     def running(self, task: TaskId) -> int:
@@ -172,7 +174,7 @@ def make_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
     def make(**settings: int) -> Worker:
         worker = Worker(tmp_path, **settings)
         workers.append(worker)
-        worker.herder_pid = worker.meet_herder()  # type: ignore[attr-defined]
+        worker.meet_herder()
         assert worker.inventory().tasks == []
         return worker
 
@@ -184,3 +186,9 @@ def make_worker(tmp_path: Path) -> Iterator[Callable[..., Worker]]:
 @pytest.fixture
 def worker(make_worker: Callable[..., Worker]) -> Worker:
     return make_worker()
+
+
+@pytest.fixture
+def gone() -> Callable[[int], None]:
+    """Waits until a process is gone (a zombie, which waits for its parent only, is)."""
+    return lambda pid: eventually(lambda: not is_alive(pid), f"the end of process {pid}") and None
