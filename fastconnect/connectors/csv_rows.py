@@ -20,6 +20,9 @@ from fastconnect.errors import DataError
 # A field may be as long as line.max.bytes lets a row be; the csv module's own limit (131,072) would be met first.
 csv.field_size_limit(2**31 - 1)
 
+BLOCK_BYTES = 128 * 1024
+"""The most to take apart at once: a row is several Python objects, and memory for many of them costs more than the work."""
+
 HINT = "correct the row, or set csv.delimiter and csv.quote to what the file uses"
 
 
@@ -70,20 +73,21 @@ class CsvRows:
             the rows; behind how many lines each ends; what is wrong with the row behind them, or an empty text; and whether
             that row may go on behind the text.
         """
+        line_count = text.count("\n") + (not text.endswith("\n"))
+        try:
+            rows = list(_csv_lines(text, self._delimiter, self._quote))
+            if len(rows) == line_count:
+                return rows, list(range(1, line_count + 1)), "", False
+        except csv.Error:
+            pass  # once more, row by row, to see where
         lines = _csv_lines(text, self._delimiter, self._quote)
-        if self._quote not in text:
-            try:
-                rows = list(lines)
-                return rows, list(range(1, len(rows) + 1)), "", False
-            except csv.Error:
-                lines = _csv_lines(text, self._delimiter, self._quote)
         rows, ends = [], []
         try:
             for row in lines:
                 rows.append(row)
                 ends.append(lines.line_num)
         except csv.Error as error:
-            return rows, ends, str(error), lines.line_num >= text.count("\n") + (not text.endswith("\n"))
+            return rows, ends, str(error), lines.line_num >= line_count
         return rows, ends, "", False
 
     def _check_widths(self, rows: list[list[str]], ends: list[int]) -> tuple[list[list[str]], list[int], WrongWidth | None]:

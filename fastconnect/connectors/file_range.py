@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastconnect.api.record import Offset, RecordBatch
-from fastconnect.connectors.csv_rows import CsvRows, read_header
+from fastconnect.connectors.csv_rows import BLOCK_BYTES, CsvRows, read_header
 from fastconnect.connectors.file_readers import open_reader
 from fastconnect.connectors.file_set import Compression, FileRange
 from fastconnect.connectors.file_source_config import FileSourceConfig
@@ -102,7 +102,7 @@ class RangeReader:
             part.start,
             part.end if part.compression == "none" else None,
             part.size,
-            block_bytes=config.block_bytes,
+            block_bytes=min(config.block_bytes, BLOCK_BYTES) if config.format == "csv" else config.block_bytes,
             line_max_bytes=config.line_max_bytes,
         )
         fixed: dict[str, Any] = {"inode": part.inode}

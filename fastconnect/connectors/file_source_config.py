@@ -66,7 +66,10 @@ class FileSourceConfig(Config):
         Meta(ge=1, le=1024**3, description="How much is read and handed over at once; a longer line takes a longer block."),
     ] = 4 * 1024 * 1024
     line_max_bytes: Annotated[
-        Bytes, Meta(ge=1, le=1024**3, description="A line, or CSV row, that is longer than this stops the task.")
+        Bytes,
+        Meta(
+            ge=1, le=1024**3, description="A line, or CSV row, that is longer than this, and than block.bytes, stops the task."
+        ),
     ] = 64 * 1024 * 1024
     watch: Annotated[
         bool,

@@ -61,15 +61,16 @@ class LineBlocks:
         want = max(want, more_than * 2)
         while True:
             data = self._reader.read_at(self.position, want)
-            at_end_of_file = len(data) < want and not self._reader.broken
-            if end is not None and at_end_of_file and self.position + len(data) < self._size:
+            at_end = len(data) < want and not self._reader.broken
+            too_short = at_end and end is not None and self.position + len(data) < self._size
+            cut, last = self._cut(data, at_end and not too_short)
+            if cut > more_than or (cut and last):
+                return Block(data, cut, self.position, last)
+            if too_short:
                 raise DataError(
                     f"the file became shorter: it had {self._size} bytes and ends after {self.position + len(data)} now",
                     hint="nobody may shorten a file while it is read; reset the connector's offsets to read it anew",
                 )
-            cut, last = self._cut(data, at_end_of_file)
-            if cut > more_than or (cut and last):
-                return Block(data, cut, self.position, last)
             if len(data) < want:
                 return None
             self.check_length(len(data))
