@@ -62,6 +62,9 @@ class WorkerConfig(Config):
         list[str],
         Meta(description="The Kafka to write to, host:port. Where none is given, an embedded broker is started."),
     ] = field(default_factory=list)
+    bootstrap_timeout_ms: Annotated[
+        Duration, Meta(ge=0, description="How long a starting task waits for the first answer of a broker before it fails.")
+    ] = 60_000
     key_converter: Annotated[ClassName, Meta(description="Makes bytes of keys where a connector names no converter.")] = (
         JSON_CONVERTER
     )
