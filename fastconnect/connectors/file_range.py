@@ -80,17 +80,17 @@ class RangeReader:
             raise DataError("the file has vanished since it was found", where=part.path) from None
         except OSError as error:
             raise DataError(f"the file cannot be read: {error.strerror}", where=part.path) from error
-        if facts.st_size < part.size:
-            self.close()
-            raise DataError(
-                f"the file became shorter: {part.size} bytes when it was found, {facts.st_size} now",
-                where=part.path,
-                hint=BEGIN_ANEW,
-            )
         if facts.st_ino != part.inode:
             self.close()
             raise DataError(
                 f"the file was replaced by another one (inode {part.inode} before, {facts.st_ino} now)",
+                where=part.path,
+                hint=BEGIN_ANEW,
+            )
+        if facts.st_size < part.size:
+            self.close()
+            raise DataError(
+                f"the file became shorter: {part.size} bytes when it was found, {facts.st_size} now",
                 where=part.path,
                 hint=BEGIN_ANEW,
             )

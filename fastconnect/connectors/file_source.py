@@ -131,6 +131,8 @@ class FileSource(SourceConnector[FileSourceConfig]):
         config = self.config
         files = find_files(split_paths(config.paths), config.compression, awaited=config.watch)
         if config.watch:
+            if not files:
+                log.info("Waiting for files: there is none yet. paths=%s", config.paths)
             return [self._task_config(task_number=number, task_count=max_tasks) for number in range(max_tasks)]
         ranges = (part for file in files for part in ranges_of(file, config.ranges_bytes))
         return [self._task_config(task_ranges=self._pack(parts)) for parts in share(ranges, max_tasks)]

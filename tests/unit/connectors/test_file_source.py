@@ -342,7 +342,7 @@ def test_a_line_longer_than_a_block_is_read_up_to_the_limit(tmp_path, reading):
 
 @pytest.mark.parametrize("how", ["gzip", "zstd"])
 def test_a_damaged_file_gives_every_record_before_the_damage_and_names_the_line(tmp_path, reading, how):
-    lines = [random.Random(i).randbytes(40).hex().encode() for i in range(3000)]
+    lines = [random.Random(i).randbytes(40).hex().encode() for i in range(800)]
     text = b"".join(line + b"\n" for line in lines)
     if how == "gzip":
         gzip_stream = zlib.compressobj(wbits=31)
@@ -356,7 +356,7 @@ def test_a_damaged_file_gives_every_record_before_the_damage_and_names_the_line(
     for block_bytes in (1000, 10**6):
         values, error = reading(paths=str(file), block_bytes=block_bytes).fails()
         assert values == [b"zero", *lines]
-        assert f"{file} line 3002: the {how} data are damaged" in str(error)
+        assert f"{file} line 802: the {how} data are damaged" in str(error)
 
 
 @pytest.mark.parametrize("how", ["gzip", "zstd"])
