@@ -54,6 +54,10 @@ class MockCluster:
         array = (ctypes.c_int * len(codes))(*codes)
         library.rd_kafka_mock_push_request_errors_array(self._cluster, request, len(codes), array)
 
+    def set_topic_error(self, name: str, code: int) -> None:
+        """Answer questions about a topic with this error code."""
+        library.rd_kafka_mock_topic_set_error(self._cluster, name.encode(), code)
+
     def answer_after(self, round_trip_ms: int) -> None:
         assert library.rd_kafka_mock_broker_set_rtt(self._cluster, 1, round_trip_ms) == 0
 
