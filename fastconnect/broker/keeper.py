@@ -86,16 +86,18 @@ class Keeper:
             self._tell(phase="running")
             report.send("ready")
             self._wait_until_unused(java)
+            problem = None
         except StartError as error:
-            report.send(str(error))
-            return 1
+            problem = str(error)
         finally:
             self._tell(phase="stopping")
             if java:
                 _end(java)
             with suppress(OSError):
                 self.files.state.unlink(missing_ok=True)
-        return 0
+        if problem:
+            report.send(problem)
+        return 1 if problem else 0
 
     def _start_java(self) -> subprocess.Popen[bytes]:
         lock = Lock(self.files.java_lock)

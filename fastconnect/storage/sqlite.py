@@ -39,7 +39,7 @@ CREATE TABLE offsets (
 # In one statement, so that both are from before another process made the table, or both from after.
 _LOOK = "SELECT (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_master)"
 _JAVA_FILE = b"\xac\xed\x00\x05"  # a serialised Java object: the offsets file of Kafka Connect itself
-_OTHER_FILE = "offset.storage.file.filename names another file"
+_OTHER_FILE = "name another file with offset.storage.file.filename"
 
 
 class SqliteOffsetStore(OffsetStore):
@@ -203,7 +203,7 @@ class SqliteOffsetStore(OffsetStore):
         if beginning.startswith(_JAVA_FILE):
             return "it is an offsets file of Kafka Connect in Java, which is of another form", _OTHER_FILE
         if beginning.startswith(b"SQLite format 3"):
-            return f"the database is damaged: {error}", f"put a backup in its place, or {_OTHER_FILE} and reading begins anew"
+            return f"the database is damaged: {error}", f"put a backup in its place, or {_OTHER_FILE}: reading then begins anew"
         return "it is no SQLite database", _OTHER_FILE
 
     def _refuse(self, reason: str, hint: str, cause: BaseException | None = None) -> NoReturn:
@@ -214,7 +214,7 @@ class SqliteOffsetStore(OffsetStore):
 
 def _hint(code: int) -> str | None:
     if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        return "is its disk full? What it held before is untouched"
+        return "free some space on its disk; what it held before is untouched"
     if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
         return "another process keeps it locked"
     return None

@@ -15,6 +15,9 @@ import pytest
 from fastconnect.errors import OffsetStoreError
 from fastconnect.storage.sqlite import SqliteOffsetStore
 
+# Python warns of forking a process that has threads, which another test of the same run may have left; the children here
+# only use SQLite and leave by os._exit.
+pytestmark = pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 A = {"filename": "a"}
 
 
