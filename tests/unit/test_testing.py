@@ -60,7 +60,7 @@ def test_it_begins_at_the_offsets_it_is_given() -> None:
 
 
 def test_a_config_is_checked_as_the_runtime_checks_it() -> None:
-    with pytest.raises(ConfigError, match="topic.*no default value"):
+    with pytest.raises(ConfigError, match=r"topic.*no default value"):
         SourceHarness(Counter, {}).start()
 
 

@@ -154,7 +154,7 @@ def test_a_value_that_cannot_be_converted_is_named_by_its_source_offset(rig: Mak
         SourceRecord("t", {"n": object()}, source_partition=HERE, source_offset={"n": 2}),
     ]
     under_test = rig(records, converter="JsonConverter")
-    with pytest.raises(DataError, match="source offset {'n': 2}"):
+    with pytest.raises(DataError, match=r"source offset {'n': 2}"):
         under_test.loop.run()
 
 
