@@ -47,6 +47,11 @@ def float_text(value: float) -> str:
         text = f"{size:.{digits}e}"
         if round_to_float32(float(text)) == size:
             break
+        if math.frexp(size)[0] == 0.5:  # more decimals round to a power of two from above it than from below
+            above = decimal.Decimal(text) + decimal.Decimal((0, (1,), decimal.Decimal(text).adjusted() - digits))
+            if round_to_float32(float(above)) == size:
+                text = str(above)
+                break
     if 1e-3 <= size < 1e7:
         return ("-" if value < 0 else "") + repr(float(text))
     return ("-" if value < 0 else "") + _scientific(text)

@@ -73,6 +73,7 @@ class RecordBatch:
         topic: where the records go, if `topics` does not say it for each.
         source_partition, offsets: where they come from, and where to go on after each of them.
         keys: one for each record, in the same form as `values` (bytes where they are raw).
+        key_format: what raw keys are, if they are something else than the values.
         timestamps: milliseconds since 1970; one for all, or one for each.
         headers: one sequence of (name, value) for each record, or None.
         partitions: Kafka partitions, one for each record; -1 lets the partitioner choose.
@@ -83,6 +84,7 @@ class RecordBatch:
         "form",
         "format",
         "headers",
+        "key_format",
         "keys",
         "offsets",
         "partitions",
@@ -95,6 +97,7 @@ class RecordBatch:
 
     form: Literal["lines", "raw", "values", "arrow"]
     format: ValueFormat
+    key_format: ValueFormat
 
     def __init__(
         self,
@@ -106,6 +109,7 @@ class RecordBatch:
         source_partition: Partition | None = None,
         offsets: Offsets = None,
         keys: Any = None,
+        key_format: ValueFormat | None = None,
         timestamps: Sequence[int] | int | None = None,
         headers: Sequence[Headers | None] | None = None,
         partitions: Sequence[int] | None = None,
@@ -118,6 +122,7 @@ class RecordBatch:
         self.source_partition = source_partition
         self.offsets = offsets
         self.keys = keys
+        self.key_format: ValueFormat = key_format or format
         self.timestamps = timestamps
         self.headers = headers
         self.partitions = partitions

@@ -13,12 +13,23 @@ import base64
 import datetime
 import decimal
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fastconnect.api.java_text import decimal_text, double_text, float_text, round_to_float32
-from fastconnect.api.logical import DAY_MS, instant_ms, time_from_ms, timestamp_from_ms
-from fastconnect.api.schema import INTEGER_BITS, LOGICAL_NAMES, Schema, SchemaAndValue, Struct, Type, class_text
+from fastconnect.api.logical import DAY_MS, date_from_days, instant_ms, time_from_ms, timestamp_from_ms
+from fastconnect.api.schema import (
+    DATE,
+    INTEGER_BITS,
+    LOGICAL_NAMES,
+    TIME,
+    TIMESTAMP,
+    Schema,
+    SchemaAndValue,
+    Struct,
+    Type,
+    class_text,
+)
 from fastconnect.errors import DataError
 
 STRING = Schema.string()
@@ -294,7 +305,7 @@ class _Common:
             self.schema, self.possible = None, False
 
 
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,10})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,10})?")
 _BEYOND_LONG = decimal.Decimal("1e19")
 
 
@@ -352,8 +363,8 @@ def _temporal(token: str) -> SchemaAndValue | None:
                 return None
             parts = list(map(int, found.groups()))
             value = timestamp_from_ms(_day_ms(*parts[:3]) + _time_ms(*parts[3:]))
-    except (DataError, ValueError, OverflowError):  # a moment that Python's classes cannot hold
-        return None
+    except (DataError, ValueError, OverflowError):  # a moment that Python's classes cannot hold: it stays a text
+        return SchemaAndValue(STRING, token)
     return None if value is None else SchemaAndValue(schema, value)
 
 
@@ -369,6 +380,9 @@ def _time_ms(hour: int, minute: int, second: int, ms: int) -> int:
 _EPOCH_ORDINAL = datetime.date(1970, 1, 1).toordinal()
 
 
+_FROM_NUMBER: dict[str | None, Callable[[int], Any]] = {DATE: date_from_days, TIME: time_from_ms, TIMESTAMP: timestamp_from_ms}
+
+
 def convert(schema: Schema, value: Any) -> Any:
     """Make a value that was parsed one of the common type of its list or map.
 
@@ -382,8 +396,10 @@ def convert(schema: Schema, value: Any) -> Any:
     kind = schema.type
     if kind is Type.STRING:
         return to_text(value)
-    if schema.name in LOGICAL_NAMES or kind not in _WIDENING:
+    if kind not in _WIDENING or (schema.name in LOGICAL_NAMES and isinstance(value, (datetime.date, datetime.time))):
         return value
+    if schema.name in _FROM_NUMBER and isinstance(value, int):
+        return _FROM_NUMBER[schema.name](value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         if kind in INTEGER_BITS:
             return int(value)

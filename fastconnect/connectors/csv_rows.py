@@ -118,6 +118,7 @@ class CsvRows:
             if one_a_line
             else ListedEnds(block, list(_byte_ends(block, ends)), source.fixed, source.at_end),
             keys=None if self._key is None else [row[self._key].encode() for row in rows],
+            key_format="string",
         )
 
 

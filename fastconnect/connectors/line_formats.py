@@ -166,6 +166,7 @@ class JsonLines:
             source_partition=source.partition,
             offsets=ListedEnds(block, ends, source.fixed, source.at_end),
             keys=keys if self._key_field is not None else None,
+            key_format="string",
         )
         return Made(batch, used, fault)
 
@@ -238,5 +239,11 @@ def _batch(
         buffer = block.data[: block.cut].replace(b"\r\n", b"\n")
         offsets = LineEnds(block, source.fixed, source.at_end)
     return RecordBatch.lines(
-        source.topic, buffer, format=value_format, source_partition=source.partition, offsets=offsets, keys=keys
+        source.topic,
+        buffer,
+        format=value_format,
+        source_partition=source.partition,
+        offsets=offsets,
+        keys=keys,
+        key_format="string",
     )

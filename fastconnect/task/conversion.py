@@ -62,7 +62,7 @@ class Conversion:
         keys = None
         if batch.keys is not None:
             key_form: Literal["arrow", "raw"] = "arrow" if hasattr(batch.keys, "__arrow_c_array__") else "raw"
-            keys = _as_items(self._raw(self.key, batch.topic, batch.keys, key_form, batch.format))
+            keys = _as_items(self._raw(self.key, batch.topic, batch.keys, key_form, batch.key_format))
         return send_loop.queue_batch(batch, values, keys, self._headers(batch.topic, batch.headers))
 
     def _raw(
