@@ -110,14 +110,21 @@ class Kafka:
         # Formatted under another name first: a process killed in mid-work leaves nothing that looks like data.
         new = folder / f"{data.name}.new"
         shutil.rmtree(new, ignore_errors=True)
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         format_settings = folder / "format.properties"
         format_settings.write_text(settings.read_text().replace(f"log.dirs={data.name}\n", f"log.dirs={new.name}\n"))
-        command = self.command("kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", format_settings.name)
+        command = self.command("kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", format_settings.name)
         subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True, text=True)
         format_settings.unlink()
         shutil.rmtree(data, ignore_errors=True)
         new.rename(data)
+
+
+def _new_cluster_id() -> str:
+    """22 letters, as Kafka makes them; never with a `-` in front, which would look like an option."""
+    while True:
+        made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not made.startswith("-"):
+            return made
 
 
 def environment() -> dict[str, str]:

@@ -84,8 +84,10 @@ def pids(folder: Path) -> tuple[ProcessId, ProcessId]:
 def is_gone(folder: Path) -> bool:
     """Nothing of the broker runs, and no lock is held."""
     files = BrokerFiles(folder)
-    alive = [process for process in pids(folder) if process.is_alive()]
-    return not alive and not is_held(files.keeper_lock) and not is_held(files.java_lock)
+    if is_held(files.keeper_lock) or is_held(files.java_lock):
+        return False
+    named = [ProcessId.read(files.keeper_lock), ProcessId.read(files.java_lock)]
+    return not any(process and process.is_alive() for process in named)
 
 
 def answers(bootstrap_servers: str) -> bool:

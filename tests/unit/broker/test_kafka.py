@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastconnect.broker.kafka import Jdk, Kafka, cluster_id, environment, settings
+from fastconnect.broker.kafka import Jdk, Kafka, _new_cluster_id, cluster_id, environment, settings
 
 
 def test_the_jvm_is_that_of_the_package_and_not_the_machines() -> None:
@@ -63,3 +63,9 @@ def test_the_cluster_id_of_a_folder_that_was_not_formatted_is_empty(tmp_path: Pa
     assert cluster_id(tmp_path) == ""
     (tmp_path / "meta.properties").write_text("#\nnode.id=1\ncluster.id=abc\n")
     assert cluster_id(tmp_path) == "abc"
+
+
+def test_a_cluster_id_never_looks_like_an_option() -> None:
+    made = [_new_cluster_id() for _ in range(1000)]
+    assert not [name for name in made if name.startswith("-")]  # one in 64 would
+    assert {len(name) for name in made} == {22}
