@@ -270,7 +270,9 @@ class StandaloneHerder(Herder):
         faulty = [each for each in self._connectors.values() if each.report is not None and each.report.faults]
         if not faulty or any(each.tasks for each in self._connectors.values()):
             return False
-        self._finish(2, "\n".join(_fault_text(each.spec, each.report.faults) for each in faulty if each.report is not None))
+        count = sum(len(each.report.faults) for each in faulty if each.report is not None)
+        what = f"the configuration has {'one fault' if count == 1 else f'{count} faults'}, so nothing was started"
+        self._finish(2, "\n".join([what, *(_fault_text(each.spec, each.report.faults) for each in faulty if each.report)]))
         return True
 
     def _start_all(self) -> None:
@@ -397,7 +399,7 @@ def _read_answer(answer: ConnectorAnswer) -> ConnectorReport:
 
 
 def _fault_text(spec: ConnectorSpec, faults: Iterable[Fault]) -> str:
-    return "\n".join([f"connector {spec.name} ({spec.origin}) cannot be used:", *(f"  - {fault}" for fault in faults)])
+    return "\n".join([f"connector {spec.name} ({spec.origin}):", *(f"  - {fault}" for fault in faults)])
 
 
 def serve(

@@ -150,10 +150,11 @@ def test_all_faults_of_all_connectors_are_told_at_once_with_exit_code_2_and_no_t
 
     assert finish.exit_code == 2
     assert finish.reason.splitlines() == [
-        "connector a (x.json) cannot be used:",
+        "the configuration has 4 faults, so nothing was started",
+        "connector a (x.json):",
         "  - topic: is missing",
         "  - tasks.max: must be at least 1",
-        "connector b (x.json) cannot be used:",
+        "connector b (x.json):",
         "  - topic: is missing",
         "  - tasks.max: must be at least 1",
     ]
