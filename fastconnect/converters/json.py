@@ -117,12 +117,12 @@ class JsonConverter(ValueAndHeaderConverter[JsonConverterConfig]):
                 return None
             if isinstance(value, Struct):
                 schema = value.schema
-        write = self._writers.plain if schema is None else self._writers.writer(schema)
         try:
+            write = self._writers.plain if schema is None else self._writers.writer(schema)
             encoded = _encode([write(value)])[:-1]
             return self._prefix(schema) + encoded + b"}" if self._enveloped else encoded
-        except DataError as error:
-            raise located(error, f"{self.what} of topic {topic}") from error
+        except (DataError, RecursionError) as error:
+            raise located(_told(error), f"{self.what} of topic {topic}") from error
 
     def encode_batch(self, topic: str, values: list[Any], schemas: Sequence[Schema | None] | None = None) -> Encoded:
         """Make JSON lines of many values at once, or a list where a line could not say what is meant (mixed schemas, nulls).
@@ -163,8 +163,7 @@ class JsonConverter(ValueAndHeaderConverter[JsonConverterConfig]):
                 ready.append(write(value))
         except (DataError, RecursionError) as error:
             index = indexes[len(ready)] if indexes is not None else len(ready)
-            bad = error if isinstance(error, DataError) else DataError("The value is nested too deeply, or contains itself")
-            raise located(bad, f"{self.what} of topic {topic}", index) from error
+            raise located(_told(error), f"{self.what} of topic {topic}", index) from error
         return ready
 
     def _wrap(self, schema: Schema | None, lines: bytes) -> bytes:
@@ -240,6 +239,10 @@ class JsonConverter(ValueAndHeaderConverter[JsonConverterConfig]):
 
     def _read_default(self, schema: Schema, node: Any) -> Any:
         return self._readers.reader(schema)(node)
+
+
+def _told(error: DataError | RecursionError) -> DataError:
+    return error if isinstance(error, DataError) else DataError("The value is nested too deeply, or contains itself")
 
 
 _LONE = re.compile("[\ud800-\udfff\0]")

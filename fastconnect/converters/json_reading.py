@@ -1,7 +1,7 @@
 """Values out of JSON: parsing as Kafka Connect parses, and what a schema makes of it.
 
-Stricter than Kafka Connect in one way: a text, a list or the like where the schema wants a number or a boolean is an error;
-Kafka Connect's parser takes it for 0 or false.
+Where the schema wants a number or a boolean, and a text, a list or the like is there, Kafka Connect reads 0 or false. That is
+an error here, but for "NaN" and "Infinity" where a float is wanted: they are read as they were written.
 """
 
 from __future__ import annotations
@@ -58,7 +58,13 @@ def _parse_leniently(data: bytes, parse_float: Callable[[str], Any], error: Exce
         if not text:
             return None
         text = _LEADING_ZEROS.sub(lambda found: found[1] or found[2], text)
-        return json.JSONDecoder(parse_float=parse_float, parse_constant=_refuse).raw_decode(text)[0]
+        value, end = json.JSONDecoder(parse_float=parse_float, parse_constant=_refuse).raw_decode(text)
+        follows = text[end : end + 1]
+        if (isinstance(value, bool) or value is None) and (follows.isalnum() or (follows and follows in "_$")):
+            raise ValueError(text)  # truex is not true, though true] is
+        if _kind(value) == "NUMBER" and follows.strip():
+            raise ValueError(text)  # nor is 1] a number
+        return value
     except (ValueError, RecursionError):
         raise DataError(f"{_BROKEN}{error}") from error
 
@@ -188,8 +194,13 @@ def _integer(kind: Type) -> Read:
     return read
 
 
+_NO_NUMBERS = ("NaN", "Infinity", "-Infinity")  # as they are written
+
+
 def _float(kind: Type) -> Read:
     def read(node: Any) -> Any:
+        if node in _NO_NUMBERS:
+            return float(node)
         if _kind(node) != "NUMBER":
             raise _wrong(kind, "numeric", node)
         try:

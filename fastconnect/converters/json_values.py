@@ -268,7 +268,7 @@ def _exactly(kind: Type, cls: type) -> Write:
 
 def _bytes(value: Any) -> Any:
     if not isinstance(value, (bytes, bytearray, memoryview)):
-        raise _wrong(Type.BYTES, value)
+        raise DataError(f"Invalid type for bytes type: {class_text(value)}")
     return bytes(value)
 
 
