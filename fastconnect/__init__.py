@@ -10,7 +10,7 @@ from __future__ import annotations
 from fastconnect import librdkafka as _librdkafka  # before anything imports _core: it binds to this library
 from fastconnect.api.config import Bytes, Config, Duration, Meta, Regex, Secret, Topic, field
 from fastconnect.api.connector import SourceConnector
-from fastconnect.api.record import END, ByteOffsets, CountOffsets, RecordBatch, SourceRecord
+from fastconnect.api.record import END, ByteOffsets, CountOffsets, Polled, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import ConfigError, ConnectError, DataError, Fault, RetriableError
 
@@ -26,6 +26,7 @@ __all__ = [
     "Duration",
     "Fault",
     "Meta",
+    "Polled",
     "RecordBatch",
     "Regex",
     "RetriableError",
