@@ -86,7 +86,7 @@ def show(result: Result) -> int:
     """Print medians and goals; return how many goals were missed."""
     print(f"\n{result['title']}")
     for name, figures in result["medians"].items():
-        print(f"  {name:32}{in_words(figures)}")
+        print(f"  {name:34}{in_words(figures)}")
     for goal in result["goals"]:
         verdict = "reached" if goal["met"] else "NOT REACHED"
         print(f"  {goal['goal']}: {_short(goal['value'])} ({goal['side']} {_short(goal['limit'])}: {verdict})")

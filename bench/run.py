@@ -11,10 +11,12 @@ import os
 import shutil
 import sys
 import time
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
-from bench import broker, results
+from bench import broker, chart, results, table
+from bench.processes import ProgramFailedError
 from bench.scenario import Contestant, Figures, Scenario, Turn, per_record
 from bench.settings import LINES, REPEATS, SCENARIOS, WORK
 from bench.topics import Topics
@@ -24,26 +26,40 @@ QUICK_LINES = 200_000
 
 def main() -> int:
     arguments = _arguments()
-    lines = arguments.lines or (QUICK_LINES if arguments.quick else LINES)
-    repeats = arguments.repeats or (1 if arguments.quick else REPEATS)
-    missed = 0
+    missed, failed, written = 0, [], False
     with broker.running(arguments.bootstrap_servers) as (bootstrap, described):
         for name in arguments.scenario or scenario_names():
-            scenario = load(name)
-            chosen = [one for one in scenario.contestants if not arguments.contestant or one.name in arguments.contestant]
-            if not chosen:
-                print(f"{name}: no contestant of that name", flush=True)
+            try:
+                result = result_of(load(name), arguments, bootstrap, described)
+            except Exception:  # the other scenarios' hour shall not be lost
+                traceback.print_exc()
+                failed.append(name)
                 continue
-            size = arguments.lines or (min(lines, scenario.lines) if scenario.lines else lines)
-            times = arguments.repeats or (min(repeats, scenario.repeats) if scenario.repeats else repeats)
-            rounds = measure(scenario, chosen, Topics(bootstrap), size, times, arguments.quick)
-            result = results.make(scenario, chosen, rounds, size, described, arguments.quick)
             missed += results.show(result)
             if arguments.keep or not (arguments.quick or arguments.contestant):
                 results.write(result)
+                written = True
+    if written:
+        chart.write(results.read())
+        table.write(results.read())
     if missed:
         print(f"{missed} goal(s) not reached.")
-    return 1 if missed else 0
+    if failed:
+        print(f"Without a result, since a contestant failed: {', '.join(failed)}; logs are in {WORK / 'turns'}.")
+    return 1 if missed or failed else 0
+
+
+def result_of(scenario: Scenario, arguments: argparse.Namespace, bootstrap: str, described: str) -> results.Result:
+    """Run one scenario as the command line asks."""
+    lines = arguments.lines or (QUICK_LINES if arguments.quick else LINES)
+    repeats = arguments.repeats or min(1 if arguments.quick else REPEATS, scenario.repeats or REPEATS)
+    contestants = [one for one in scenario.contestants if not arguments.contestant or one.name in arguments.contestant]
+    if not contestants:
+        raise SystemExit(
+            f"{scenario.name} has no such contestant; it has: {', '.join(one.name for one in scenario.contestants)}"
+        )
+    rounds = measure(scenario, contestants, Topics(bootstrap), lines, repeats, arguments.quick)
+    return results.make(scenario, contestants, rounds, lines, described, arguments.quick)
 
 
 def measure(
@@ -99,7 +115,7 @@ def _check_count(given: Turn, figures: Mapping[str, float]) -> None:
     if "records" in figures:
         found = given.topics.count(given.topic)
         if found != figures["records"]:
-            raise SystemExit(
+            raise ProgramFailedError(
                 f"Topic {given.topic} has {found} records, not the {figures['records']:.0f} that were to be sent: no result."
             )
 

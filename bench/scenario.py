@@ -80,7 +80,6 @@ class Scenario:
     goals: Sequence[Goal]
     notes: str = ""  # how the figures are taken, for the results file and its reader
     settings: Mapping[str, object] = field(default_factory=dict)
-    lines: int | None = None  # instead of --lines' default
     repeats: int | None = None  # where one turn already repeats inside itself
     warm_up: bool = True
 

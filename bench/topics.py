@@ -15,8 +15,6 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec  # type: ign
 from bench.settings import PARTITIONS
 
 WAIT_S = 60
-# What the broker answers in the first moments of a topic; the admin client does not call it retriable.
-NEW_TOPIC = {KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART}
 
 
 class Topics:
@@ -56,8 +54,8 @@ class Topics:
         while True:
             try:
                 return [future.result().offset for future in self._admin.list_offsets(asked).values()]
-            except KafkaException as failed:
-                if time.monotonic() > deadline or failed.args[0].code() not in NEW_TOPIC:
+            except KafkaException:  # in the first moments of a topic: not leader, unknown topic, unknown leader epoch ...
+                if time.monotonic() > deadline:
                     raise
                 time.sleep(0.02)
 

@@ -19,7 +19,11 @@ SCENARIO = Scenario(
     ],
     goals=[
         Goal(
-            "records a second against Kafka Connect, dicts, 8 tasks", "send_records_per_second", 3.5, "at least", against=RIVAL
+            "a dict a record, 8 tasks: records/s against Kafka Connect",
+            "send_records_per_second",
+            3.5,
+            "at least",
+            against=RIVAL,
         ),
     ],
     notes="Both make 2,000 records a poll. From the first record in the topic to the last one, end offsets asked for every "

@@ -19,9 +19,19 @@ SCENARIO = Scenario(
     ],
     goals=[
         Goal(
-            "records a second against Kafka Connect, dicts, 1 task", "send_records_per_second", 2.8, "at least", against=RIVAL
+            "a dict a record, 1 task: records/s against Kafka Connect",
+            "send_records_per_second",
+            2.8,
+            "at least",
+            against=RIVAL,
         ),
-        Goal("CPU a record against Kafka Connect, dicts, 1 task", "send_cpu_us_per_record", 0.2, "at most", against=RIVAL),
+        Goal(
+            "a dict a record, 1 task: CPU a record in µs against Kafka Connect",
+            "send_cpu_us_per_record",
+            0.2,
+            "at most",
+            against=RIVAL,
+        ),
     ],
     notes="Both make 2,000 records a poll. From the first record in the topic to the last one, end offsets asked for every "
     "10 ms. CPU: of fastconnect the whole command from start to end, of Kafka Connect only the send part (/proc).",

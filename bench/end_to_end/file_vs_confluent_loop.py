@@ -32,7 +32,7 @@ SCENARIO = Scenario(
     ],
     goals=[
         Goal(
-            "records a second against a confluent-kafka loop",
+            "one file, send part: records/s against a confluent-kafka loop",
             "send_records_per_second",
             3,
             "at least",

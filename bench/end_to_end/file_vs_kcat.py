@@ -14,8 +14,8 @@ SCENARIO = Scenario(
         Contestant("kcat", lambda turn: kcat.send_file(turn, data.files(turn.lines)[0]), version=kcat.version),
     ],
     goals=[
-        Goal("records a second against kcat", "records_per_second", 1.5, "at least", against="kcat"),
-        Goal("CPU a record against kcat", "cpu_us_per_record", 0.8, "at most", against="kcat"),
+        Goal("one file, whole process: records/s against kcat", "records_per_second", 1.5, "at least", against="kcat"),
+        Goal("one file, whole process: CPU a record in µs against kcat", "cpu_us_per_record", 0.8, "at most", against="kcat"),
     ],
     notes="From the start of the process to its end; CPU is user + system of the process and its children (wait4).",
 )

@@ -21,8 +21,14 @@ SCENARIO = Scenario(
         ),
     ],
     goals=[
-        Goal("records a second against mq-bridge", "records_per_second", 12, "at least", against="mq-bridge"),
-        Goal("records a second against mq-bridge, tuned", "records_per_second", 4, "at least", against="mq-bridge tuned"),
+        Goal("one file, whole process: records/s against mq-bridge", "records_per_second", 12, "at least", against="mq-bridge"),
+        Goal(
+            "one file, whole process: records/s against mq-bridge, tuned",
+            "records_per_second",
+            1,
+            "at least",
+            against="mq-bridge tuned",
+        ),
     ],
     notes="mq-bridge runs once with its own defaults, once with the fastest settings that were found"
     " (batches of 10,000, the shared producer settings but linger.ms=0).",

@@ -54,7 +54,7 @@ SCENARIO = Scenario(
         Contestant("fastconnect", fastconnect, version=ours.version),
         Contestant("Kafka Connect", connect, version=kafka_connect.version),
     ],
-    goals=[Goal("PSS in MB, 8 idle tasks", "pss_mb", 90, "at most")],
+    goals=[Goal("memory of 8 idle tasks, all processes: PSS in MB", "pss_mb", 90, "at most")],
     notes="Sum of Pss in /proc/PID/smaps_rollup over the process tree (supervisor, herder, 8 tasks; or the JVM), 5 s after "
     "every task has delivered one record; median of 3 looks. MB are 10^6 bytes.",
     settings={"JVM": SMALL_JVM},
