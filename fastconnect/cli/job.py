@@ -239,6 +239,8 @@ def tell(ended: Ended, *, until_done: bool) -> None:
         click.echo(f"{click.style('Failed:', fg='red', bold=True)} {ended.reason}", err=True)
     elif ended.exit_code == EXIT_KILLED:
         click.echo(f"{click.style('Not drained:', fg='red', bold=True)} {ended.reason}; a part will be sent again.", err=True)
+    elif ended.exit_code > 128:
+        click.echo("Interrupted: all that was read is delivered.", err=True)
     if until_done and ended.exit_code != 0:
         click.echo("What is delivered is kept in the offsets: running the same command again continues there.", err=True)
 

@@ -57,7 +57,7 @@ def run(
         raise click.UsageError(
             "Nothing to run: give a connector file, or say what to run by --set connector.class=... --set name=..."
         )
-    from fastconnect.cli import job
+    from fastconnect.cli import job, summary
     from fastconnect.cli.console import view_for_run
 
     connectors = _connectors(connector_files, for_connectors, tasks)
@@ -66,6 +66,8 @@ def run(
     with job.kafka(properties, connectors) as kafka:
         ended = job.run(connectors, job.parse_worker(kafka.properties, worker_file), view_for_run(), until_done=until_done)
         job.tell(ended, until_done=until_done)
+        if until_done:
+            summary.print_summary(ended.summary)
         return ended.exit_code
 
 

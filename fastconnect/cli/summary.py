@@ -71,6 +71,7 @@ def summarize(
 
 def print_summary(summary: Summary) -> None:
     """Print it for people."""
+    again = f"{plural(summary.restarts, 'restart')}; what was read again counts again"
     rows = [
         ("records", count_text(summary.records)),
         ("delivered", f"{count_text(summary.delivered)} ({size_text(summary.bytes)})"),
@@ -78,7 +79,7 @@ def print_summary(summary: Summary) -> None:
         *((name, count_text(count)) for name, count in (("filtered", summary.filtered), ("skipped", summary.skipped)) if count),
         ("seconds", f"{summary.seconds:,.2f} (CPU {summary.cpu_seconds:,.2f})"),
         ("records/s", f"{count_text(summary.records_per_s)} ({size_text(summary.bytes / max(summary.seconds, 1e-9))}/s)"),
-        ("tasks", count_text(summary.tasks) + (f" ({plural(summary.restarts, 'restart')})" if summary.restarts else "")),
+        ("tasks", count_text(summary.tasks) + (f" ({again})" if summary.restarts else "")),
     ]
     for name, text in rows:
         click.echo(f"{click.style(f'{name:>10}', dim=True)}  {text}")

@@ -50,8 +50,11 @@ from fastconnect.supervisor.restarts import RestartPolicy
 
 logger = logging.getLogger(__name__)
 
-TURN_MS = 20
-"""How often the status pages are looked at for ended tasks: it is what a command waits at most after its last record."""
+UNTIL_DONE_TURN_MS = 20
+"""How often the status pages are looked at for ended tasks: so long a command waits at most after its last record."""
+
+TURN_MS = 200
+"""The same where no end is awaited: how late a failed connector may be asked again."""
 
 FAILED_FOR_GOOD_S = 0.2
 """A task says that it has failed before its process ends and the supervisor decides whether it may come back."""
@@ -186,6 +189,12 @@ class StandaloneHerder(Herder):
         self._clock = clock
         self._last_request = 0
         self._stopping: str | None = None
+        self._begun = False  # nothing is known, and so nothing done, before the Inventory
+
+    @property
+    def turn_ms(self) -> int:
+        """How long may pass between two turns."""
+        return UNTIL_DONE_TURN_MS if self._until_done else TURN_MS
 
     # What is heard from the supervisor
 
@@ -202,6 +211,7 @@ class StandaloneHerder(Herder):
                 self._stopping = report.reason
 
     def _begin(self, inventory: Inventory) -> None:
+        self._begun = True
         for status in inventory.tasks:
             self._take_status(status)
         if inventory.stopping:
@@ -300,17 +310,20 @@ class StandaloneHerder(Herder):
     # What time brings
 
     def turn(self) -> None:
-        """Do what is due: look at the pages, ask failed connectors again, finish when all is done."""
-        for connector in self._connectors.values():
-            for task in connector.tasks.values():
-                task.look(self._pages)
-        if self._stopping is not None:
+        """Do what is due: ask failed connectors again, finish when all is done."""
+        if not self._begun or self._stopping is not None:
             return
         for connector in self._connectors.values():
             if connector.ask_at is not None and self._clock() >= connector.ask_at:
                 self._ask(connector)
         if self._until_done:
+            self._look_at_pages()
             self._finish_if_done()
+
+    def _look_at_pages(self) -> None:
+        for connector in self._connectors.values():
+            for task in connector.tasks.values():
+                task.look(self._pages)
 
     def _finish_if_done(self) -> None:
         failed: list[str] = []
@@ -343,6 +356,7 @@ class StandaloneHerder(Herder):
 
     def snapshot(self) -> Snapshot:
         """How everything is now."""
+        self._look_at_pages()
         return Snapshot(connectors=[each.info() for each in self._connectors.values()], stopping=self._stopping)
 
     def connectors(self) -> list[str]:
@@ -361,6 +375,7 @@ class StandaloneHerder(Herder):
 
     def status(self, name: str) -> ConnectorInfo:
         """How the connector and its tasks are."""
+        self._look_at_pages()
         return self._find(name).info()
 
     def set_target(self, name: str, target: TargetState) -> None:
@@ -420,7 +435,10 @@ def serve(
     show_at = time.monotonic()
     try:
         while True:
-            if ready.poll(TURN_MS):
+            wait_ms = herder.turn_ms
+            if view is not None:
+                wait_ms = min(wait_ms, max(0, round((show_at - time.monotonic()) * 1000)))
+            if ready.poll(wait_ms):
                 data = control.recv(RECEIVE_BYTES)
                 if not data:
                     return

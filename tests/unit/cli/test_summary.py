@@ -63,5 +63,5 @@ def test_the_text_tells_the_same_to_people(capsys):
 
     assert ["delivered", "140 (1.4 kB)"] in lines
     assert ["records/s", "35 (350 B/s)"] in lines
-    assert ["tasks", "3 (1 restart)"] in lines
+    assert ["tasks", "3 (1 restart; what was read again counts again)"] in lines
     assert not any(name == "skipped" for name, _ in lines)

@@ -231,6 +231,16 @@ def test_the_job_is_done_when_every_task_of_every_connector_is_at_its_end():
     assert worker.finished() == (0, "done")
 
 
+def test_nothing_is_done_before_the_herder_knows_what_runs():
+    commands: list[Command] = []
+    spec = ConnectorSpec(name="a", config={"name": "a"})
+    herder = standalone.StandaloneHerder([spec], commands.append, StatusRegion(2, 4096), retries, until_done=True)
+
+    herder.turn()
+
+    assert commands == []
+
+
 def test_done_is_said_once():
     worker = Worker("a")
     worker.answer(task_configs=[{}])
