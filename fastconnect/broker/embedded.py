@@ -33,7 +33,7 @@ import msgspec
 from fastconnect import paths
 from fastconnect.broker import probe
 from fastconnect.broker.files import BrokerFiles, Lock, ProcessId, State, is_held, is_shared, wait_until
-from fastconnect.broker.kafka import KAFKA_VERSION, Jdk, Kafka, cluster_id, environment, settings
+from fastconnect.broker.kafka import KAFKA_VERSION, Jdk, Kafka, cluster_id, new_cluster_id, settings
 from fastconnect.broker.keeper import Orders
 from fastconnect.errors import BrokerError
 
@@ -238,18 +238,15 @@ def _start(files: BrokerFiles, on_progress: Progress, *, by_hand: bool) -> State
 def _start_at(files: BrokerFiles, kafka: Kafka, ports: tuple[int, int], *, by_hand: bool) -> str | None:
     """Start a keeper and wait for its word; returns what went wrong, if something did."""
     try:
-        files.settings.write_text(settings(*ports, files.data.name))
-        kafka.format(files.folder, files.settings, files.data)
-    except subprocess.CalledProcessError as error:
-        return f"its data folder could not be set up: {_last_line(error.stderr)}"
+        files.settings.write_text(settings(*ports))
     except OSError as error:
-        return f"its data folder could not be set up: {error}"
+        return f"its settings could not be written: {error}"
     orders = Orders(
         folder=str(files.folder),
         command=kafka.command("kafka.Kafka", files.settings.name),
-        environment=environment(),
+        format_command=kafka.command("kafka.tools.StorageTool"),
         port=ports[0],
-        cluster_id=cluster_id(files.data),
+        cluster_id=cluster_id(files.data) or new_cluster_id(),
         kafka_version=KAFKA_VERSION,
         by_hand=by_hand,
         ready_within_s=_READY_LIMIT_S,

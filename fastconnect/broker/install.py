@@ -21,7 +21,17 @@ from pathlib import Path
 
 from fastconnect.broker import probe
 from fastconnect.broker.files import die_with_parent, wait_until
-from fastconnect.broker.kafka import KAFKA_VERSION, Jdk, Kafka, cluster_id, environment, settings
+from fastconnect.broker.kafka import (
+    KAFKA_VERSION,
+    SETTINGS,
+    FormatError,
+    Jdk,
+    Kafka,
+    environment,
+    format_data,
+    new_cluster_id,
+    settings,
+)
 
 _ENDPOINT = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
 _FETCHED_AT_ONCE = 8
@@ -91,17 +101,17 @@ def make_aot_cache(kafka: Kafka) -> None:
             aot = [*_NO_ADAPTERS, "-XX:AOTMode=create", f"-XX:AOTConfiguration={recorded}", f"-XX:AOTCache={new}"]
             _run(kafka.command(aot=aot), Path(folder))
         new.replace(kafka.aot_cache)
-    except (OSError, subprocess.SubprocessError):
+    except (OSError, subprocess.SubprocessError, FormatError):
         kafka.aot_cache.touch()
 
 
 def _record(kafka: Kafka, folder: Path) -> Path:
     """Start and stop a broker; returns the JVM's record of what it needed."""
     port, controller_port = _free_ports()
-    properties, data, record = folder / "server.properties", folder / "data", folder / "recorded"
-    properties.write_text(settings(port, controller_port, data.name))
-    kafka.format(folder, properties, data)
-    command = kafka.command("kafka.Kafka", properties.name, aot=["-XX:AOTMode=record", f"-XX:AOTConfiguration={record}"])
+    ours, record = new_cluster_id(), folder / "recorded"
+    (folder / SETTINGS).write_text(settings(port, controller_port))
+    format_data(folder, kafka.command("kafka.tools.StorageTool"), ours)
+    command = kafka.command("kafka.Kafka", SETTINGS, aot=["-XX:AOTMode=record", f"-XX:AOTConfiguration={record}"])
     with (folder / "log").open("wb") as log:
         java = subprocess.Popen(
             command,
@@ -113,7 +123,6 @@ def _record(kafka: Kafka, folder: Path) -> Path:
             preexec_fn=partial(die_with_parent, signal.SIGKILL, os.getpid()),  # noqa: PLW1509 - no threads here any more
         )
         try:
-            ours = cluster_id(data)
             wait_until(lambda: probe.cluster_id(port, 1.0) == ours or java.poll() is not None, _TRAINING_LIMIT_S)
             java.terminate()
             java.wait(_TRAINING_LIMIT_S)

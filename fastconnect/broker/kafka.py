@@ -10,13 +10,19 @@ import importlib.util
 import os
 import re
 import shutil
+import signal
 import subprocess
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+
+from fastconnect.broker.files import die_with_parent
 
 KAFKA_VERSION = "4.3.1"
 FIRST_JAVA_WITH_AOT_CACHE = 25  # JEP 514
+SETTINGS, DATA = "server.properties", "data"  # in the broker's folder, where Kafka runs
 
 _JVM_FLAGS = (
     "-Xms128m",
@@ -99,27 +105,56 @@ class Kafka:
         usable = self.jdk.has_aot_cache and self.aot_cache.exists() and self.aot_cache.stat().st_size > 0
         return [f"-XX:AOTCache={self.aot_cache}"] if usable else []
 
-    def format(self, folder: Path, settings: Path, data: Path) -> None:
-        """Make the empty data folder that Kafka wants to find, in `folder`; does nothing if there is one already.
 
-        Raises:
-            OSError, subprocess.CalledProcessError: the tool failed; its standard error says why.
-        """
-        if (data / "meta.properties").exists():
-            return
-        # Formatted under another name first: a process killed in mid-work leaves nothing that looks like data.
-        new = folder / f"{data.name}.new"
-        shutil.rmtree(new, ignore_errors=True)
-        format_settings = folder / "format.properties"
-        format_settings.write_text(settings.read_text().replace(f"log.dirs={data.name}\n", f"log.dirs={new.name}\n"))
-        command = self.command("kafka.tools.StorageTool", "format", "-t", _new_cluster_id(), "-c", format_settings.name)
-        subprocess.run(command, cwd=folder, env=environment(), check=True, capture_output=True, text=True)
-        format_settings.unlink()
-        shutil.rmtree(data, ignore_errors=True)
-        new.rename(data)
+def format_data(folder: Path, command: Sequence[str], cluster_id: str) -> None:
+    """Make `folder`'s empty data folder that Kafka wants to find; does nothing if there is one already.
+
+    Called by the process that goes on to start Kafka, and that holds the lock for it: the tool ends with that process, so
+    that two of them never work on one folder.
+
+    Args:
+        command: runs Kafka's StorageTool.
+        cluster_id: the id that the new data gets.
+    Raises:
+        FormatError: the tool failed; says why.
+        OSError: the folder cannot be written.
+    """
+    data = folder / DATA
+    if (data / "meta.properties").exists():
+        return
+    # Formatted under another name first: a process killed in mid-work leaves nothing that looks like data.
+    new = folder / f"{DATA}.new"
+    shutil.rmtree(new, ignore_errors=True)
+    format_settings = folder / "format.properties"
+    format_settings.write_text((folder / SETTINGS).read_text().replace(f"log.dirs={DATA}\n", f"log.dirs={new.name}\n"))
+    tool = subprocess.run(
+        [*command, "format", "-t", cluster_id, "-c", format_settings.name],
+        cwd=folder,
+        env=environment(),
+        check=False,
+        capture_output=True,
+        text=True,
+        preexec_fn=partial(die_with_parent, signal.SIGKILL, os.getpid()),
+    )
+    if tool.returncode:
+        raise FormatError(reason(tool.stderr) or f"exit code {tool.returncode}")
+    format_settings.unlink()
+    shutil.rmtree(data, ignore_errors=True)
+    new.rename(data)
 
 
-def _new_cluster_id() -> str:
+class FormatError(Exception):
+    """Kafka's tool could not make the data folder."""
+
+
+def reason(log: str) -> str:
+    """The line of a Java program's output that says best why it has failed; empty if it says nothing."""
+    lines = [line.strip() for line in log.splitlines() if line.strip() and not line.startswith(("\t", " ", "WARNING", "["))]
+    told = [line for line in lines if " ERROR " in line or "Exception" in line or "Error:" in line] or lines[-1:]
+    return told[-1][:500] if told else ""
+
+
+def new_cluster_id() -> str:
     """22 letters, as Kafka makes them; never with a `-` in front, which would look like an option."""
     while True:
         made = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
@@ -141,10 +176,10 @@ def cluster_id(data: Path) -> str:
     return found[1].strip() if found else ""
 
 
-def settings(port: int, controller_port: int, data: str) -> str:
+def settings(port: int, controller_port: int) -> str:
     """Kafka's server.properties for one broker on this machine.
 
-    `data` is relative to the working folder, so that no character in a user's folder name (a comma, say) can matter.
+    The data folder is relative to the working folder, so that no character in a user's folder name (a comma, say) can matter.
     """
     return f"""\
 # Written at each start.
@@ -156,7 +191,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
-log.dirs={data}
+log.dirs={DATA}
 num.partitions=8
 auto.create.topics.enable=true
 log.retention.ms=-1

@@ -16,7 +16,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +24,7 @@ from typing import Any
 
 from fastconnect.broker import probe
 from fastconnect.broker.files import BrokerFiles, Lock, ProcessId, State, die_with_parent
+from fastconnect.broker.kafka import FormatError, environment, format_data, reason
 
 _LOOK_S = 0.1  # how often it looks whether users are left: how long a broker outlives the last of them
 _START_LOOK_S = 0.02
@@ -38,7 +38,7 @@ class Orders:
 
     folder: str
     command: list[str]
-    environment: Mapping[str, str]
+    format_command: list[str]
     port: int
     cluster_id: str
     kafka_version: str
@@ -81,6 +81,7 @@ class Keeper:
         self._tell(phase="starting")
         java = None
         try:
+            self._format()
             java = self._start_java()
             self._wait_until_ready(java)
             self._tell(phase="running")
@@ -99,6 +100,12 @@ class Keeper:
             report.send(problem)
         return 1 if problem else 0
 
+    def _format(self) -> None:
+        try:
+            format_data(self.files.folder, self.orders.format_command, self.orders.cluster_id)
+        except (OSError, FormatError) as error:
+            raise StartError(f"its data folder could not be set up: {error}") from error
+
     def _start_java(self) -> subprocess.Popen[bytes]:
         lock = Lock(self.files.java_lock)
         if not lock.wait_exclusive(_LOCK_WAIT_S):
@@ -106,7 +113,7 @@ class Keeper:
         java = subprocess.Popen(
             self.orders.command,
             cwd=self.files.folder,
-            env=dict(self.orders.environment),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             pass_fds=[lock.fileno()],
             preexec_fn=partial(_become_java, lock, os.getpid()),  # noqa: PLW1509 - the keeper has one thread
@@ -118,7 +125,7 @@ class Keeper:
         deadline = time.monotonic() + self.orders.ready_within_s
         while probe.cluster_id(self.orders.port, timeout_s=1.0) != self.orders.cluster_id:
             if java.poll() is not None:
-                raise StartError(f"Kafka ended while starting, with exit code {java.returncode}")
+                raise StartError(f"Kafka ended while starting, with exit code {java.returncode}{self._last_words()}")
             if time.monotonic() > deadline:
                 raise StartError(f"Kafka did not answer within {self.orders.ready_within_s:g} s")
             if self._is_over(_START_LOOK_S):
@@ -129,6 +136,13 @@ class Keeper:
             if java.poll() is not None:
                 _log(f"Kafka ended by itself. exit_code={java.returncode}")
                 return
+
+    def _last_words(self) -> str:
+        try:
+            told = reason(self.files.log.read_text(errors="replace"))
+        except OSError:
+            return ""
+        return f": {told}" if told else ""
 
     def _is_over(self, wait_s: float) -> bool:
         """Wait for a signal; whether the broker is to end now, because that was asked or its last user has gone."""

@@ -148,6 +148,18 @@ def test_a_command_killed_while_it_starts_the_broker_leaves_nothing(folder: Path
         assert answers(broker.bootstrap_servers)
 
 
+def test_a_command_killed_while_it_sets_up_the_data_leaves_nothing(folder: Path, until: Until) -> None:
+    user = User(folder)
+    until(lambda: (folder / "data.new").exists() or (folder / "data").exists(), what="the data folder is being made")
+    keeper = ProcessId.read(BrokerFiles(folder).keeper_lock)
+    assert keeper is not None
+    keeper.send(signal.SIGKILL)
+    user.leave(by_kill=True)
+    until(lambda: is_gone(folder))
+    with embedded.acquire(folder=folder) as broker:
+        assert answers(broker.bootstrap_servers)
+
+
 def test_a_broker_asked_for_while_the_last_one_ends_is_a_working_one(folder: Path) -> None:
     for _ in range(3):
         broker = embedded.acquire(folder=folder)
@@ -205,7 +217,7 @@ def test_a_kafka_that_cannot_start_is_told_with_its_reason_and_log(folder: Path,
         pass
     embedded.stop(folder=folder)
     (folder / "data" / "meta.properties").write_text("cluster.id=another\nnode.id=7\nversion=1\n")
-    with pytest.raises(BrokerError, match=r"Kafka ended while starting.*broker\.log.*broker reset") as refused:
+    with pytest.raises(BrokerError, match=r"Kafka ended while starting.*node id 7.*broker\.log.*broker reset") as refused:
         embedded.acquire(folder=folder)
     assert str(folder) in str(refused.value)
     until(lambda: is_gone(folder))

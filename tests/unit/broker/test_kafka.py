@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fastconnect.broker.kafka import Jdk, Kafka, _new_cluster_id, cluster_id, environment, settings
+from fastconnect.broker.kafka import Jdk, Kafka, cluster_id, environment, new_cluster_id, reason, settings
 
 
 def test_the_jvm_is_that_of_the_package_and_not_the_machines() -> None:
@@ -53,7 +53,7 @@ def test_settings_meant_for_other_java_programs_do_not_reach_kafka(monkeypatch: 
 
 
 def test_kafka_listens_on_this_machine_only() -> None:
-    lines = dict(line.split("=", 1) for line in settings(20000, 20001, "data").splitlines() if "=" in line)
+    lines = dict(line.split("=", 1) for line in settings(20000, 20001).splitlines() if "=" in line)
     assert lines["listeners"] == "PLAINTEXT://127.0.0.1:20000,CONTROLLER://127.0.0.1:20001"
     assert lines["advertised.listeners"] == "PLAINTEXT://127.0.0.1:20000"
     assert lines["log.dirs"] == "data"
@@ -66,6 +66,26 @@ def test_the_cluster_id_of_a_folder_that_was_not_formatted_is_empty(tmp_path: Pa
 
 
 def test_a_cluster_id_never_looks_like_an_option() -> None:
-    made = [_new_cluster_id() for _ in range(1000)]
+    made = [new_cluster_id() for _ in range(1000)]
     assert not [name for name in made if name.startswith("-")]  # one in 64 would
     assert {len(name) for name in made} == {22}
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        ("", ""),
+        ("[main] INFO all is well\nWARNING: old\n", ""),
+        (
+            'Exception in thread "main" java.lang.RuntimeException: no\n\tat kafka.Kafka.main\n',
+            'Exception in thread "main" java.lang.RuntimeException: no',
+        ),
+        (
+            "2026 [main] ERROR kafka - Fatal\njava.io.IOException: No space left on device\n\tat x\nlast\n",
+            "java.io.IOException: No space left on device",
+        ),
+        ("usage: kafka-storage\nkafka-storage: error: argument -t\n", "kafka-storage: error: argument -t"),
+    ],
+)
+def test_the_line_that_says_why_java_failed_is_found(log: str, told: str) -> None:
+    assert reason(log) == told
