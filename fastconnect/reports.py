@@ -93,7 +93,11 @@ class TaskChannel:
     def tell_state(self, state: State, reason: str | None = None, trace: str | None = None) -> None:
         """Publish the task's state, with the sentence that says why and, for a failure, the trace."""
         self.page.write_state(state, reason or "")
-        change = StateChange(int(state), _head(reason, REASON_BYTES), _tail(trace, TRACE_BYTES))
+        change = StateChange(
+            int(state),
+            None if reason is None else _head(reason, REASON_BYTES),
+            None if trace is None else _tail(trace, TRACE_BYTES),
+        )
         if not self.ring.write(KIND_STATE, _encoder.encode(change)):
             # The supervisor is far behind. It will find the state in the page; the trace is what is lost.
             pass
@@ -101,8 +105,8 @@ class TaskChannel:
 
     def tell_event(self, level: int, sentence: str, **facts: object) -> None:
         """Have a line logged by the supervisor; dropped and counted when the ring is full."""
-        texts = {name: _head(str(value), 500) or "" for name, value in facts.items()}
-        self.ring.write(KIND_EVENT, _encoder.encode(TaskEvent(level, _head(sentence, REASON_BYTES) or "", texts)))
+        texts = {name: _head(str(value), 500) for name, value in facts.items()}
+        self.ring.write(KIND_EVENT, _encoder.encode(TaskEvent(level, _head(sentence, REASON_BYTES), texts)))
         self.ring_doorbell()
 
     def ring_doorbell(self) -> None:
@@ -124,13 +128,14 @@ class TaskChannel:
         return bool(poll.poll(0))
 
 
-def _head(text: str | None, limit: int) -> str | None:
-    if text is None or len(text) <= limit:
-        return text
-    return text[: limit - 1] + "…"
+def _head(text: str, limit: int) -> str:
+    return _encodable(text) if len(text) <= limit else _encodable(text[: limit - 1]) + "…"
 
 
-def _tail(text: str | None, limit: int) -> str | None:
-    if text is None or len(text) <= limit:
-        return text
-    return "…" + text[1 - limit :]
+def _tail(text: str, limit: int) -> str:
+    return _encodable(text) if len(text) <= limit else "…" + _encodable(text[1 - limit :])
+
+
+def _encodable(text: str) -> str:
+    # A file's name may hold bytes that are no text; Python shows them as lone surrogates, which no encoding takes.
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -139,7 +139,7 @@ cdef class StatusPage:
 
         A process killed in the middle leaves the state that was published before.
         """
-        cdef bytes sentence = text.encode("utf-8", "replace")[:STATE_TEXT_BYTES]
+        cdef bytes sentence = text.encode("utf-8", "backslashreplace")[:STATE_TEXT_BYTES]
         cdef int64_t index = <int64_t>(<uint64_t>load_relaxed(&self.slot.state_index) + 1)
         if index == 0:              # only rubbish counts that far, and 0 says: nothing yet
             index = 2

@@ -121,7 +121,7 @@ class FrameReader:
     """Cuts a byte stream into frames: `feed` bytes as they come, get the messages they complete."""
 
     def __init__(self, kind: object) -> None:
-        self._decoder: msgspec.msgpack.Decoder[Command | Report] = msgspec.msgpack.Decoder(kind)  # type: ignore[arg-type]
+        self._decoder: msgspec.msgpack.Decoder[Command | Report] = msgspec.msgpack.Decoder(kind)
         self._pending = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Command | Report]:

@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import json
+import signal
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fastconnect.states import State, TargetState
+from fastconnect.supervisor.control import SetTarget
+from fastconnect.supervisor.task_process import require_one_thread
+
+
+@pytest.fixture
+def about(worker: Any) -> dict[str, Any]:
+    """What a task process finds itself to be."""
+    worker.running(worker.start(do="describe"))
+    about: dict[str, Any] = json.loads((worker.folder / "about-orders-0-1").read_text())
+    return about
+
+
+def test_a_child_has_no_files_but_its_own(about: dict[str, Any]) -> None:
+    extra = {int(fd): link for fd, link in about["fds"].items() if int(fd) > 2}
+    lifeline, doorbell = about["given"]
+    assert extra.pop(lifeline).startswith("pipe:")
+    assert extra.pop(doorbell) == "anon_inode:[eventfd]"
+    (dump,) = extra.values()
+    assert dump == "/memfd:fastconnect-dump (deleted)"
+
+
+def test_a_child_leads_a_session_and_a_group_of_its_own(about: dict[str, Any]) -> None:
+    assert about["sid"] == about["pgid"] == about["pid"]
+
+
+def test_a_child_has_nothing_of_its_parents_signals(about: dict[str, Any]) -> None:
+    assert about["blocked"] == []
+    assert about["sigchld"]
+
+
+def test_a_child_with_plugins_code_goes_first_when_memory_runs_out(about: dict[str, Any], worker: Any) -> None:
+    assert about["oom_score_adj"] == 500
+    own = int(Path("/proc/self/oom_score_adj").read_text())
+    assert int(Path(f"/proc/{worker.herder_pid}/oom_score_adj").read_text()) == own
+
+
+def test_a_child_is_named_and_has_one_thread(about: dict[str, Any]) -> None:
+    assert about["title"] == "fastconnect task orders-0"
+    assert about["threads"] == 1
+    assert about["epoch"] == [1, 1]
+
+
+def test_children_draw_different_random_numbers(worker: Any) -> None:
+    tasks = [worker.start(number, do="describe") for number in range(4)]
+    for task in tasks:
+        worker.running(task)
+    files = list(worker.folder.glob("about-*"))
+    assert len({json.loads(file.read_text())["random"] for file in files}) == 4
+
+
+def test_a_task_can_be_told_to_stop_before_its_first_line(worker: Any) -> None:
+    for number in range(15):
+        task = worker.start(number)
+        worker.send(SetTarget("orders", TargetState.STOPPED))  # finds it just forked
+        worker.status(task, State.STOPPED, pid=None)
+    worker.signal(signal.SIGTERM)
+    outcome = worker.outcome()
+    assert (outcome.exit_code, outcome.drained) == (0, True)
+    assert [(result.status.state, result.status.failures) for result in outcome.tasks] == [(State.STOPPED, 0)] * 15
+
+
+def test_a_process_with_two_threads_does_not_fork() -> None:
+    go_on = threading.Event()
+    thread = threading.Thread(target=go_on.wait)
+    thread.start()
+    try:
+        with pytest.raises(RuntimeError, match=r"must have one thread, this one has [2-9]"):
+            require_one_thread()
+    finally:
+        go_on.set()
+        thread.join()
