@@ -13,6 +13,7 @@ from fastconnect.states import Exit
 _EXIT_MEANINGS: dict[int, str] = {
     Exit.OK: "ended with exit code 0 though it was not told to stop",
     Exit.FAILED: "failed",
+    Exit.UNDRAINED: "could not deliver and flush all in time",
     Exit.FATAL_CLIENT: "ended because its Kafka client is beyond use",
     Exit.LEASE_LOST: "ended because another worker owns it now",
     Exit.UNUSABLE: "failed with an error that a restart would meet again",

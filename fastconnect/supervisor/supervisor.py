@@ -54,7 +54,8 @@ W = TypeVar("W", bound=WorkerSettings)
 EXIT_CLEAN = 0
 EXIT_FAILED = 1
 EXIT_KILLED = 3
-"""Exit codes of a command: all was drained and flushed; a task FAILED; a task had to be killed, and will send a part again."""
+"""Exit codes of a command: all was drained and flushed; a task FAILED; a task could not deliver and flush all in time, or had
+to be killed, and will send a part again."""
 
 TURN_S = 1.0
 """How often pages, health and stuck tasks are looked at when nothing else happens."""
@@ -158,7 +159,7 @@ class Supervisor(Generic[W]):
         return self._stop_reason is not None and not self._has_tasks_running() and self._herder.has_ended
 
     def _has_tasks_running(self) -> bool:
-        return any(task.process is not None for task in self._tasks.values())
+        return any(task.process is not None and not task.process.lost for task in self._tasks.values())
 
     def _do_what_is_due(self) -> None:
         now = time.monotonic()
@@ -252,12 +253,15 @@ class Supervisor(Generic[W]):
             case StartTask():
                 self._start_task(command, deadline)
             case StopTask():
-                if (task := self._find(command.id)) is not None:
+                if (task := self._tasks.get(command.id)) is not None:
                     task.stop(deadline, "forget")
                     self._forget_stopped()
             case RestartTask():
-                if (task := self._find(command.id)) is not None:
+                if (task := self._tasks.get(command.id)) is not None:
                     task.restart(deadline)
+                else:  # whoever asked shall not wait for ever
+                    reason = "no such task is running"
+                    self._report(TaskStatus(command.id, slot=0, epoch=0, state=State.UNASSIGNED, reason=reason))
             case SetTarget():
                 for task in self._tasks.values():
                     if task.id.connector == command.connector:
@@ -273,12 +277,6 @@ class Supervisor(Generic[W]):
             self._report(ConnectorAnswer(command.request, error="the worker is being stopped"))
         elif isinstance(command, Finish) and self._finish is None:
             self._finish = command
-
-    def _find(self, task_id: TaskId) -> Task | None:
-        task = self._tasks.get(task_id)
-        if task is None:  # whoever asked shall not wait for ever
-            self._report(TaskStatus(task_id, slot=0, epoch=0, state=State.UNASSIGNED, reason="no such task is running"))
-        return task
 
     def _start_task(self, order: StartTask, deadline: float) -> None:
         task = self._tasks.get(order.id)
@@ -326,7 +324,7 @@ class Supervisor(Generic[W]):
         self._stop_reason = reason
         if exit_code is not None:
             self._finish = Finish(exit_code, reason)
-        logger.info("Stopping: %s.", reason.partition("\n")[0], extra=logs.facts(tasks=len(self._tasks)))
+        logger.info("Stopping: %s.", reason.partition("\n")[0].rstrip(":"), extra=logs.facts(tasks=len(self._tasks)))
         self._report(Stopping(reason))
         self._connectors.cancel("the worker is being stopped")
         deadline = time.monotonic() + self._grace_s
@@ -344,19 +342,22 @@ class Supervisor(Generic[W]):
 
     def _outcome(self) -> Outcome:
         tasks = [TaskOutcome(task.status(), task.counters()) for _, task in sorted(self._tasks.items())]
-        killed = [str(task.id) for task in self._tasks.values() if task.was_killed]
+        killed = [str(task.id) for task in self._tasks.values() if task.was_killed or task.process is not None]
         failed = [str(task.id) for task in self._tasks.values() if task.state is State.FAILED]
+        undrained = [str(task.id) for task in self._tasks.values() if task.was_undrained]
         reason = self._stop_reason or ""
         exit_code = EXIT_CLEAN
         if self._finish is not None and self._finish.exit_code:
             exit_code = self._finish.exit_code
         elif failed:
             exit_code = EXIT_FAILED
-        elif killed:
+        elif killed or undrained:
             exit_code = EXIT_KILLED
         if killed:
             reason += f"; did not end in time and had to be killed: {', '.join(killed)}"
-        return Outcome(exit_code, reason, not killed and not failed, tasks)
+        if undrained:
+            reason += f"; could not deliver and flush all in time: {', '.join(undrained)}"
+        return Outcome(exit_code, reason, not killed and not failed and not undrained, tasks)
 
 
 def _raise_file_limit() -> None:

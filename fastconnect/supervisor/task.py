@@ -65,6 +65,7 @@ class Task:
         self.process: StopSteps | None = None
         self.next_start: float | None = None  # time.monotonic
         self.was_killed = False  # it did not end by itself when it was told to
+        self.was_undrained = False  # it did, but not with all delivered and flushed
         self.forgotten = False
         self._epoch = 0
         self._started_count = 0
@@ -87,7 +88,7 @@ class Task:
         """Fork its process. That none is to be had counts as a death."""
         self.next_start = None
         self._failure, self._finished, self._running_since, self._stuck = None, False, None, False
-        self.was_killed = False
+        self.was_killed = self.was_undrained = False
         if self._started_count:
             self._earlier = self.counters()
             self.state = State.RESTARTING
@@ -133,8 +134,8 @@ class Task:
     def change(self, order: StartTask, deadline: float) -> None:
         """Take over new configs and target; a process that runs with other configs is stopped and started anew."""
         same = (order.connector_config, order.task_config) == (self.order.connector_config, self.order.task_config)
-        self.order = order
         if not same:
+            self.order = order
             self._restarts.healthy()
             self.stop(deadline, "rest" if order.target == TargetState.STOPPED else "start")
         else:
@@ -142,11 +143,13 @@ class Task:
 
     def set_target(self, target: int, deadline: float) -> None:
         """Have it run, pause or stop."""
+        was_stopped = self.order.target == TargetState.STOPPED
         self.order = StartTask(self.id, self.order.connector_config, self.order.task_config, target)
         if target == TargetState.STOPPED:
             self.stop(deadline, "rest")
         elif self.process is None:
-            if self.state in (State.STOPPED, State.UNASSIGNED):
+            # Not one that waits for its restart, has FAILED, or has reached the end of its source: that is not an order.
+            if self.state is State.UNASSIGNED or (self.state is State.STOPPED and was_stopped):
                 self.next_start = time.monotonic()
         elif self.process.asked:
             self._afterwards = "start"  # it can't be called back: it ends, and is started anew
@@ -221,6 +224,10 @@ class Task:
         if death.exit_code == Exit.OK and (asked or ended):
             logger.info("Task process ended." if asked else "Task has reached its end.", extra=how)
             self._settle(State.STOPPED, None if asked else "it has reached the end of its source", None)
+        elif death.exit_code == Exit.UNDRAINED and asked:
+            self.was_undrained = True
+            logger.warning("Task process ended: %s.", death.words(), extra=how)
+            self._settle(State.STOPPED, "it could not deliver and flush all in time: a part will be sent again", None)
         elif death.exit_code == Exit.LEASE_LOST:
             logger.info("Task process ended, since another worker owns the task now.", extra=how)
             self._settle(State.UNASSIGNED, death.words(), None)
@@ -275,7 +282,7 @@ class Task:
             self._settle(State.RESTARTING, self.reason, self.trace)
             return
         self.forgotten = afterwards == "forget"
-        if self.state is State.FAILED or self.was_killed:
+        if self.state is State.FAILED or self.was_killed or self.was_undrained:
             self._tell(self.status())
         else:
             self._settle(State.STOPPED, None, None)

@@ -205,6 +205,8 @@ class StopSteps:
         self.child = child
         self.asked = False
         self.due: float | None = None  # of the next step, time.monotonic
+        self.lost = False
+        """It was killed, but the kernel does not let it go (a dead network disk): nobody should wait for it any more."""
         self._dumped = False
 
     def ask(self, number: signal.Signals, deadline: float) -> None:
@@ -218,7 +220,10 @@ class StopSteps:
         """Take the next step, if it is due."""
         if self.due is None or now < self.due:
             return
-        if self._dumped:
+        if self.child.killed_by_us:
+            self.lost, self.due = True, None
+            logger.error("A killed process does not end.", extra=logs.facts(pid=self.child.pid, process=self.child.title))
+        elif self._dumped:
             self.kill()
         else:
             self._dumped = True
@@ -228,7 +233,7 @@ class StopSteps:
     def kill(self) -> None:
         """End it now."""
         self.asked = True
-        self.due = None
+        self.due = time.monotonic() + KILL_PATIENCE_S
         self.child.kill()
 
 

@@ -14,6 +14,9 @@ import pytest
 from fastconnect import logs
 from fastconnect.states import TaskId
 
+# A fork is fine here whatever threads other tests have left: the child does next to nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
 logger = logging.getLogger("fastconnect.tests")
 
 

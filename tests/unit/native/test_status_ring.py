@@ -12,6 +12,9 @@ from hypothesis import strategies as st
 
 from fastconnect._core import StatusRegion, StatusRing
 
+# A fork is fine here whatever threads other tests have left: the child does next to nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
 RUBBISH = st.binary(min_size=1, max_size=64).map(lambda pattern: (pattern * 4096)[:4096]) | st.integers().map(
     lambda seed: random.Random(seed).randbytes(4096)
 )

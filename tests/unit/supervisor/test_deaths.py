@@ -9,6 +9,9 @@ import pytest
 from fastconnect.states import Exit
 from fastconnect.supervisor.deaths import Death, OutOfMemoryCounter
 
+# A fork is fine here whatever threads other tests have left: the child does next to nothing.
+pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
 
 @pytest.mark.parametrize(
     ("death", "words"),

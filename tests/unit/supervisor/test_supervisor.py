@@ -126,6 +126,10 @@ def test_a_task_at_the_end_of_its_source_is_not_restarted(worker: Any) -> None:
     task = worker.start(do="end")
     status = worker.status(task, State.STOPPED, pid=None)
     assert (status.reason, status.next_start_ms) == ("it has reached the end of its source", None)
+    worker.send(StartTask(task, {"name": "orders"}, {"do": "end"}))  # as a new herder might
+    worker.send(SetTarget("orders", TargetState.STARTED))
+    worker.send(RestartTask(task))
+    assert worker.status(task, State.STOPPED, pid=None, reason="it has reached the end of its source").started_count == 2
     worker.send(Finish(0, "done"))
     outcome = worker.outcome()
     assert (outcome.exit_code, outcome.reason, outcome.tasks[0].counters["at_end"]) == (0, "done", 1)
@@ -219,7 +223,8 @@ def test_a_restart_replaces_a_running_process(worker: Any) -> None:
 
 
 def test_an_order_for_an_unknown_task_is_answered(worker: Any) -> None:
-    worker.send(StopTask(TaskId("nobody", 4)))
+    worker.send(StopTask(TaskId("nobody", 4)))  # is as it should be: no answer, since a herder may answer with a StopTask
+    worker.send(RestartTask(TaskId("nobody", 4)))
     assert worker.status(TaskId("nobody", 4), State.UNASSIGNED).reason == "no such task is running"
 
 
@@ -347,7 +352,7 @@ def test_a_herder_that_sends_rubbish_is_replaced(worker: Any) -> None:
 def test_a_herder_that_does_not_read_holds_up_nothing(worker: Any) -> None:
     (worker.folder / "herder-deaf").touch()
     for number in range(5_000):  # more than fits into the socket
-        worker.send(StopTask(TaskId("nobody", number)))
+        worker.send(RestartTask(TaskId("nobody", number)))
     task = worker.start(do="fork-a-child")
     while not (worker.folder / "grandchild").exists():
         assert worker.process.poll() is None

@@ -3,14 +3,16 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fastconnect.states import State, TargetState
+from fastconnect.supervisor import signals
 from fastconnect.supervisor.control import SetTarget
-from fastconnect.supervisor.task_process import require_one_thread
+from fastconnect.supervisor.task_process import StopSteps, require_one_thread
 
 
 @pytest.fixture
@@ -68,6 +70,41 @@ def test_a_task_can_be_told_to_stop_before_its_first_line(worker: Any) -> None:
     outcome = worker.outcome()
     assert (outcome.exit_code, outcome.drained) == (0, True)
     assert [(result.status.state, result.status.failures) for result in outcome.tasks] == [(State.STOPPED, 0)] * 15
+
+
+class Deaf:
+    """Stands for a child that minds no signal, and that the kernel does not let go when it is killed."""
+
+    pid = 4711
+    title = "fastconnect task deaf-0"
+
+    def __init__(self) -> None:
+        self.got: list[signal.Signals] = []
+        self.killed_by_us = False
+
+    def send(self, number: signal.Signals) -> None:
+        self.got.append(number)
+
+    def kill(self) -> None:
+        self.killed_by_us = True
+
+
+def test_a_process_that_does_not_stop_is_asked_then_dumped_then_killed_then_given_up() -> None:
+    child = Deaf()
+    steps = StopSteps(child)  # type: ignore[arg-type]
+    now = time.monotonic()
+    steps.turn(now)
+    assert not steps.asked
+    steps.ask(signals.STOP, now + 5)
+    steps.ask(signals.STOP, now + 9)  # a later deadline does not prolong the first
+    steps.turn(now + 4.9)
+    assert (child.got, steps.due) == ([signals.STOP, signals.STOP], now + 5)
+    steps.turn(now + 5)
+    assert (child.got[2:], steps.due, child.killed_by_us) == ([signals.DUMP], now + 6, False)
+    steps.turn(now + 6)
+    assert (child.killed_by_us, steps.lost) == (True, False)
+    steps.turn(now + 3600)  # and it was not reaped
+    assert (steps.lost, steps.due) == (True, None)
 
 
 def test_a_process_with_two_threads_does_not_fork() -> None:
