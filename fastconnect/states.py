@@ -41,6 +41,7 @@ class Exit(enum.IntEnum):
 
     OK = 0
     FAILED = 70  # a failure that a restart may mend (EX_SOFTWARE)
+    UNDRAINED = 73  # told to stop, it could not deliver or flush all in time: a part will be sent again
     FATAL_CLIENT = 75  # the Kafka client is beyond use: restart at once with a new one (EX_TEMPFAIL)
     LEASE_LOST = 77  # the task belongs to another worker now: stop quietly (EX_NOPERM)
     UNUSABLE = 78  # a restart meets the same error: leave it FAILED (EX_CONFIG)

@@ -44,7 +44,7 @@ EXIT_UNUSABLE = 2
 """A configuration cannot be used; the herder says so with its Finish."""
 
 EXIT_KILLED = 3
-"""A task had to be killed before it was drained."""
+"""A task could not deliver and flush all in time, or had to be killed."""
 
 PRELOADED = (
     "fastconnect.librdkafka",  # first: what _core calls is found in it

@@ -84,8 +84,8 @@ def fastconnect(ctx: click.Context, verbose: bool) -> None:
       fastconnect validate orders.properties
 
     Exit codes: 0 all went well; 1 a task failed, or not everything was delivered; 2 the command or a configuration cannot
-    be used; 3 a task had to be killed before it was drained; 130 and 143 a job that should have run to its end was
-    interrupted (by Ctrl-C, by SIGTERM) after everything it had read was delivered.
+    be used; 3 a task could not deliver all in time when it was stopped, or had to be killed; 130 and 143 a job that
+    should have run to its end was interrupted (by Ctrl-C, by SIGTERM) after everything it had read was delivered.
     """
     ctx.ensure_object(dict)["verbose"] = verbose
 

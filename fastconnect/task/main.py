@@ -36,17 +36,17 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> Exit:
     orders = Orders(channel)
     orders.catch_signals()
     try:
-        _run_source(spec, channel, orders, worker)
+        drained = _run_source(spec, channel, orders, worker)
     except LeaseLost:
         logger.warning("The lease is over: the task belongs to another worker now, nothing more is sent.")
         return Exit.LEASE_LOST
     except BaseException as error:  # also a plugin's SystemExit: it would end the process without a word
         return _fail(channel, error)
     channel.tell_state(State.UNASSIGNED)
-    return Exit.OK
+    return Exit.OK if drained else Exit.UNDRAINED
 
 
-def _run_source(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> None:
+def _run_source(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> bool:
     connector_class: type[SourceConnector[Any]] = plugins.find("source", spec.connector_config.get("connector.class") or "")
     config = SourceConnectorConfig.parse(spec.connector_config)
     task: SourceTask[Any] = connector_class.task_class()
@@ -84,7 +84,7 @@ def _run_source(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: Wo
         try:
             task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
             channel.tell_state(State.RUNNING)
-            loop.run()
+            return loop.run()
         finally:
             _stop(task)
     finally:

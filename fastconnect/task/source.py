@@ -75,9 +75,11 @@ class SourceLoop:
         """Whether the task is to stop or to pause."""
         return self.orders.target is not TargetState.STARTED
 
-    def run(self) -> None:
+    def run(self) -> bool:
         """Go on until the target state is STOPPED, then drain.
 
+        Returns:
+            False if not all could be delivered and flushed in time: that part will be read and sent again.
         Raises:
             Exception: whatever the task, a converter or the cluster has failed with; what could be delivered is, and flushed.
         """
@@ -94,11 +96,15 @@ class SourceLoop:
         except Exception:
             self.drain(self.fail_within_ms)
             raise
-        if not self.drain(self.stop_within_ms):
+        drained = self.drain(self.stop_within_ms)
+        if self.send_loop.in_flight:
             logger.warning(
                 "Stopped with records in flight; they will be read and sent again.",
                 extra=facts(in_flight=self.send_loop.in_flight),
             )
+        elif not drained:
+            logger.warning("Stopped with offsets that could not be flushed; what was delivered since will be sent again.")
+        return drained
 
     def _turn(self) -> None:
         polled = self._poll()
