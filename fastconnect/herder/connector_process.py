@@ -48,7 +48,10 @@ def report(request: RunConnector, worker: WorkerConfig) -> ConnectorReport:
 
 
 def _failure(error: BaseException) -> Failure:
-    reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, SystemExit):
+        reason = f"the connector's code has called sys.exit({error.code!r})"
+    else:
+        reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
     retry_helps = error.retry_helps if isinstance(error, ConnectError) else isinstance(error, OSError)
     return Failure(reason, "".join(traceback.format_exception(error)), retry_helps)
 

@@ -332,6 +332,7 @@ class StandaloneHerder(Herder):
             if connector.undecided:
                 return
             if connector.failure is not None:
+                tasks += 1  # it would have had one at least
                 failed.append(f"{connector.spec.name}: {connector.failure.reason}")
             for task in connector.tasks.values():
                 tasks += 1
@@ -342,9 +343,7 @@ class StandaloneHerder(Herder):
                 elif not task.ended:
                     return
         if failed:
-            self._finish(
-                1, f"{len(failed)} of {max(tasks, len(failed))} failed:\n" + "\n".join(f"  - {text}" for text in failed)
-            )
+            self._finish(1, f"{len(failed)} of {tasks} failed:\n" + "\n".join(f"  - {text}" for text in failed))
         else:
             self._finish(0, "done")
 
@@ -409,8 +408,8 @@ def _read_answer(answer: ConnectorAnswer) -> ConnectorReport:
             return ConnectorReport(
                 failure=Failure(f"the connector's process gave no readable answer: {error}", "", retry_helps=True)
             )
-    reason = answer.error or "the connector's process ended without an answer"
-    return ConnectorReport(failure=Failure(reason, "", retry_helps=True))
+    reason, _, trace = (answer.error or "the connector's process ended without an answer").partition("\n")
+    return ConnectorReport(failure=Failure(reason, trace, retry_helps=True))
 
 
 def _fault_text(spec: ConnectorSpec, faults: Iterable[Fault]) -> str:

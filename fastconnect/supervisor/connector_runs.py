@@ -92,7 +92,7 @@ class ConnectorRuns:
         self._running.remove(run)
         if run.wanted:
             if answer.error is not None:
-                logger.warning("Connector process gave no answer.", extra=logs.facts(reason=answer.error))
+                logger.debug("Connector process gave no answer.", extra=logs.facts(reason=answer.error))
             self._tell(answer)
         self._begin()
 
@@ -145,7 +145,8 @@ class _Run:
             return "its process ended without an answer"
         if death.exit_code == Exit.FAILED and content:
             return content.decode("utf-8", "replace")
-        return f"its process {death.words()}" + (f"\n{death.trace}" if death.trace else "")
+        how = f"was {death.words()}" if death.signal is not None else death.words()
+        return f"its process {how}" + (f"\n{death.trace}" if death.trace else "")
 
 
 def _write_answer(request: RunConnector, answer: Callable[[RunConnector], bytes], fd: int) -> int:

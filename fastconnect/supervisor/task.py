@@ -244,7 +244,9 @@ class Task:
     def _crashed(self, death: Death) -> None:
         reason, trace = self._why(death)
         if death.exit_code == Exit.UNUSABLE:
-            logger.error("Task failed and is left FAILED: %s.", reason, extra={**logs.about(self.id), "trace": trace})
+            # Bad data or a bad config: the sentence says all. The trace is in the status, for who wrote the plugin.
+            shown = trace if logger.isEnabledFor(logging.DEBUG) else None
+            logger.error("Task failed and is left FAILED: %s.", reason, extra={**logs.about(self.id), "trace": shown})
             self._settle(State.FAILED, reason, trace)
         else:
             self._fail(reason, trace, at_once=death.signal is not None or death.exit_code == Exit.FATAL_CLIENT)

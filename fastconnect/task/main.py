@@ -133,7 +133,10 @@ def _stop(task: SourceTask[Any]) -> None:
 
 
 def _fail(channel: TaskChannel, error: BaseException) -> Exit:
-    reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, SystemExit):
+        reason = f"the connector's code has called sys.exit({error.code!r})"
+    else:
+        reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
     channel.tell_state(State.FAILED, reason, "".join(traceback.format_exception(error)))
     if isinstance(error, FatalClientError):
         return Exit.FATAL_CLIENT

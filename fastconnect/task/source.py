@@ -128,6 +128,10 @@ class SourceLoop:
             self.wait(wait_ms)
             return None
         self._failed_polls = 0
+        if not isinstance(polled, list | RecordBatch | EndOfData | None):
+            raise TypeError(
+                f"poll() has returned a {type(polled).__name__}, not a list of SourceRecord, a RecordBatch, None or END"
+            )
         return polled
 
     def _send(self, polled: list[SourceRecord] | RecordBatch) -> None:

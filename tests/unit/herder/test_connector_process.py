@@ -130,7 +130,7 @@ def test_faults_that_the_connector_itself_finds_are_faults_too(worker):
         ("retriable", "the database does not answer (is it up?)", True),
         ("final", "the table has no key", False),
         ("bug", "ZeroDivisionError: division by zero", False),
-        ("exit", "SystemExit: 3", False),
+        ("exit", "the connector's code has called sys.exit(3)", False),
         ("strings", "TypeError: task_configs must give strings for strings, but 'tables' has the value 3", False),
     ],
 )

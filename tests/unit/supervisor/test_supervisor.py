@@ -409,7 +409,7 @@ def test_a_large_answer_arrives_whole(worker: Any) -> None:
     ("do", "error"),
     [
         ("raise", "connector orders, validating its config: ValueError: no such folder"),
-        ("crash", "connector orders, validating its config: its process killed by SIGSEGV (a crash in native code)"),
+        ("crash", "connector orders, validating its config: its process was killed by SIGSEGV (a crash in native code)"),
         ("exit", "connector orders, validating its config: its process ended without an answer"),
     ],
 )
