@@ -38,7 +38,7 @@ def is_done(part: FileRange, offset: Offset | None) -> bool:
         DataError: the file is not the one that the offset is of.
     """
     if offset is None:
-        return False
+        return part.size == 0
     position = _position(part, offset)
     if offset.get("inode", part.inode) != part.inode:
         raise DataError(

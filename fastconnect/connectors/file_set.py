@@ -64,9 +64,13 @@ def split_paths(text: str) -> list[str]:
 
 
 def find_files(
-    patterns: Sequence[str], compression: Compression | Literal["auto"] = "auto", *, awaited: bool = False
+    patterns: Sequence[str],
+    compression: Compression | Literal["auto"] = "auto",
+    *,
+    awaited: bool = False,
+    with_empty: bool = False,
 ) -> list[FoundFile]:
-    """Find the files that paths, globs and folders name; sorted by path, each once, empty ones left out.
+    """Find the files that paths, globs and folders name; sorted by path, each once.
 
     A folder stands for all files below it but hidden ones. A name that exists is taken as it is, even with a `*` in it.
 
@@ -74,6 +78,7 @@ def find_files(
         patterns: what to look for; a relative one is taken from the current folder.
         compression: `auto` looks at the first bytes of each file; else what all of them are.
         awaited: whether the files may come later, so that a missing one is no fault.
+        with_empty: whether files without a byte are found too.
     Raises:
         ConfigError: with a fault for every pattern without files and every file that cannot be read.
     """
@@ -102,7 +107,7 @@ def find_files(
             faults=shown,
             hint="give files, globs or folders that exist and that this user may read",
         )
-    return sorted(file for file in found.values() if file.size)
+    return sorted(file for file in found.values() if file.size or with_empty)
 
 
 def ranges_of(file: FoundFile, split_bytes: int) -> list[FileRange]:
@@ -114,7 +119,7 @@ def ranges_of(file: FoundFile, split_bytes: int) -> list[FileRange]:
         return [FileRange(file.path, 0, file.size, file.size, file.inode, file.compression)]
     return [
         FileRange(file.path, start, min(start + split_bytes, file.size), file.size, file.inode)
-        for start in range(0, file.size, split_bytes)
+        for start in range(0, max(file.size, 1), split_bytes)
     ]
 
 

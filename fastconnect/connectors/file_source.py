@@ -129,7 +129,8 @@ class FileSource(SourceConnector[FileSourceConfig]):
     def task_configs(self, max_tasks: int) -> Sequence[Mapping[str, str] | Config]:
         """Divide the files. When watching, each task looks for its share itself, so that new files need no new configs."""
         config = self.config
-        files = find_files(split_paths(config.paths), config.compression, awaited=config.watch)
+        # An empty file has nothing to read; but if some of it was read before, its task shall say that it became shorter.
+        files = find_files(split_paths(config.paths), config.compression, awaited=config.watch, with_empty=not config.watch)
         if config.watch:
             if not files:
                 log.info("Waiting for files: there is none yet. paths=%s", config.paths)
