@@ -122,9 +122,12 @@ class Command:
 
     def processes(self, role: str = "") -> list[Process]:
         """Its living descendants; of one role (`task`, `herder`, `connector`) if it is given, by their titles in `ps`."""
-        return [
-            each for each in descendants(self.pid) if each.is_alive and each.title.startswith(f"fastconnect {role}".strip())
-        ]
+        title = f"fastconnect {role}".strip()
+        return [each for each in self.descendants() if each.title.startswith(title)]
+
+    def descendants(self) -> list[Process]:
+        """All living processes below it, whatever they are called."""
+        return [each for each in descendants(self.pid) if each.is_alive]
 
     def tasks(self) -> list[Process]:
         """Its task processes."""

@@ -190,7 +190,8 @@ def slow(run: Shell, topics: Topics, fresh_topic: str, tmp_path: Path) -> tuple[
     return [line for part in content for line in part], words
 
 
-SLOWLY = ("--set", "producer.queue.buffering.max.messages=400", "--set", "producer.batch.num.messages=200")
+SLOWLY = ("--set", "producer.queue.buffering.max.messages=400", "--set", "producer.linger.ms=20")
+"""The producer waits 20 ms for records to fill a batch, of which it is not given enough."""
 
 
 def interrupt(command: Command, topics: Topics, topic: str) -> None:

@@ -1,0 +1,242 @@
+"""Connectors whose code misbehaves: what the user is told, how the command ends, and that the others do not notice."""
+
+from __future__ import annotations
+
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from fakes.commands import Command, Ended, Process, Shell, until
+from fakes.topics import Audit, Topics
+
+pytestmark = pytest.mark.integration
+
+GOOD = 1_500
+WORKER = {
+    "restart.max.failures": 3,
+    "restart.backoff.initial.ms": 20,
+    "task.shutdown.graceful.timeout.ms": 500,
+    "offset.flush.interval.ms": 50,
+}
+
+
+class Beside:
+    """A faulty connector and a good one in one command."""
+
+    def __init__(self, run: Shell, topics: Topics, topic: str) -> None:
+        self.run = run
+        self.topics = topics
+        self.topic = topic
+
+    def start(self, fault: str, *, until_done: bool = True, rate: int = 3_000, **more: object) -> Command:
+        bad = {"name": "bad", "connector.class": "FaultySource", "topic": self.topic, "fault": fault, **more}
+        good = {"name": "good", "connector.class": "SequenceSource", "topic": f"{self.topic}-good", "rate": rate}
+        if until_done:
+            good["count"] = GOOD
+        for config in (bad, good):
+            text = "".join(f"{key}={value}\n" for key, value in config.items())
+            (self.run.folder / f"{config['name']}.properties").write_text(text)
+        words: list[object] = ["run", "bad.properties", "good.properties", "--bootstrap-servers", self.topics.bootstrap]
+        for key, value in WORKER.items():
+            words += ["--set", f"{key}={value}"]
+        return self.run.start(*words, *(["--until-done"] if until_done else []))
+
+    def ended(self, fault: str, **more: object) -> Ended:
+        return self.start(fault, **more).wait()
+
+    def neighbour_is_well(self) -> None:
+        """The good connector's records are all there, once and in order: it was neither stopped nor started again."""
+        audit = Audit.of(self.topics.read(f"{self.topic}-good"))
+        assert audit.missing(1, GOOD) == []
+        assert (audit.duplicates, audit.disorder) == (0, 0)
+
+    def values(self) -> list[bytes | None]:
+        return sorted(self.topics.values(self.topic), key=lambda value: int(value or b"-1"))
+
+
+@pytest.fixture
+def beside(run: Shell, topics: Topics, fresh_topic: str) -> Beside:
+    return Beside(run, topics, fresh_topic)
+
+
+AGAIN_AND_AGAIN = [
+    ("raise-in-start", "ValueError: the plugin is broken"),
+    ("raise-in-poll", "ValueError: the plugin is broken"),
+    ("connect-error-in-poll", "house 7: the door is locked (take the key)"),
+    ("sys-exit-in-start", "the connector's code has called sys.exit(0)"),
+    ("sys-exit-in-poll", "the connector's code has called sys.exit(0)"),
+    ("os-exit-in-start", "ended with exit code 0 though it was not told to stop"),
+    ("os-exit-in-poll", "ended with exit code 0 though it was not told to stop"),
+    ("segfault-in-poll", "killed by SIGSEGV (a crash in native code)"),
+    ("return-a-dict-in-poll", "TypeError: poll() has returned a dict, not a list of SourceRecord, a RecordBatch, None or END"),
+]
+
+
+@pytest.mark.parametrize(("fault", "reason"), AGAIN_AND_AGAIN, ids=[fault for fault, _ in AGAIN_AND_AGAIN])
+def test_a_task_that_fails_again_and_again_is_left_failed_with_its_reason(beside: Beside, fault: str, reason: str) -> None:
+    ended = beside.ended(fault)
+    assert ended.code == 1, str(ended)
+    assert f"[bad|task-0] Task process died and will be restarted: {reason}" in ended.err
+    assert ended.err.count("[bad|task-0] Task process started.") == WORKER["restart.max.failures"]
+    assert f"Failed: bad-0: failed 3 times in a row, at last: {reason}\n" in ended.err
+    assert "Stopping: 1 of 2 failed. tasks=2" in ended.err
+    beside.neighbour_is_well()
+    # What came before the fault is delivered and flushed where the process could still do so, and then not sent again.
+    if fault in ("raise-in-poll", "connect-error-in-poll", "return-a-dict-in-poll"):
+        assert beside.values() == [b"0", b"1", b"2", b"3", b"4"]
+
+
+FOR_GOOD = [
+    ("data-error-in-poll", "shelf 3: this record is bad"),
+    (
+        "return-unserialisable-in-poll",
+        "in the record of source partition {'of': 'faulty'} with source offset {'next': 5}: "
+        "Python class object does not have corresponding schema type",
+    ),
+    ("return-no-topic-in-poll", "a record has no topic"),
+]
+
+
+@pytest.mark.parametrize(("fault", "reason"), FOR_GOOD, ids=[fault for fault, _ in FOR_GOOD])
+def test_bad_data_fails_the_task_at_once_and_names_the_record(beside: Beside, fault: str, reason: str) -> None:
+    ended = beside.ended(fault)
+    assert ended.code == 1, str(ended)
+    (failure,) = [line for line in ended.err.splitlines() if line.startswith("Failed: bad-0:")]
+    assert reason in failure
+    assert "Task failed and is left FAILED" in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.err.count("[bad|task-0] Task process started.") == 1
+    beside.neighbour_is_well()
+    assert beside.values() == [b"0", b"1", b"2", b"3", b"4"], "all before it is delivered"
+
+
+def test_the_source_may_sleep_for_a_while(beside: Beside, tmp_path: Path) -> None:
+    ended = beside.ended("retriable-in-poll", once=tmp_path / "once")
+    assert ended.code == 0, str(ended)
+    assert "[bad|task-0] Poll failed and is tried again. the source sleeps wait_ms=100" in ended.err
+    assert ended.err.count("[bad|task-0] Task process started.") == 1
+    assert len(beside.values()) == 10
+
+
+def test_a_crash_that_does_not_repeat_is_mended_by_one_restart(beside: Beside, tmp_path: Path) -> None:
+    ended = beside.ended("segfault-in-poll", once=tmp_path / "once")
+    assert ended.code == 0, str(ended)
+    assert "killed by SIGSEGV (a crash in native code). wait_ms=0 failures=1" in ended.err
+    assert "in _segfault" in ended.err, "the trace shows where"
+    assert set(beside.values()) == {b"%d" % number for number in range(10)}
+    beside.neighbour_is_well()
+
+
+def test_a_stop_that_fails_is_logged_and_loses_nothing(beside: Beside) -> None:
+    ended = beside.ended("raise-in-stop")
+    assert ended.code == 0, str(ended)
+    assert "[bad|task-0] The task's stop() failed." in ended.err
+    assert len(beside.values()) == 10
+
+
+def test_what_a_plugin_leaves_behind_ends_with_its_task(beside: Beside) -> None:
+    command = beside.start("leave-a-thread-and-a-child-in-poll", rate=1_000)
+
+    def left_behind() -> list[Process]:
+        return [each for each in command.descendants() if each.title == "sleep 600"]
+
+    until(left_behind, "the plugin has started something")
+    left = left_behind()
+    ended = command.wait()
+    assert ended.code == 0, str(ended)
+    assert not any(each.is_alive for each in left)
+
+
+CONNECTOR_FAULTS = [
+    ("raise-in-task-configs", "Failed: 1 of 2 failed:\n  - bad: ValueError: the plugin is broken\n"),
+    ("sys-exit-in-task-configs", "  - bad: the connector's code has called sys.exit(0)\n"),
+    ("os-exit-in-task-configs", "  - bad: connector bad, dividing its work into tasks: its process ended without an answer\n"),
+    (
+        "segfault-in-task-configs",
+        "  - bad: connector bad, dividing its work into tasks: its process was killed by SIGSEGV (a crash in native code)\n",
+    ),
+    (
+        "too-many-in-task-configs",
+        "  - bad: The connector bad has generated 3 tasks, which is greater than 1, the maximum number of tasks it is "
+        "configured to create (raise tasks.max",
+    ),
+]
+
+
+@pytest.mark.parametrize(("fault", "sentence"), CONNECTOR_FAULTS, ids=[fault for fault, _ in CONNECTOR_FAULTS])
+def test_a_connector_that_cannot_divide_its_work_fails_alone(beside: Beside, fault: str, sentence: str) -> None:
+    ended = beside.ended(fault)
+    assert ended.code == 1, str(ended)
+    assert sentence in ended.err
+    assert "[bad] Connector failed and is left FAILED." in ended.err
+    beside.neighbour_is_well()
+
+
+def test_a_plugin_that_cannot_be_imported_is_a_fault_of_the_config(run: Shell, topics: Topics) -> None:
+    (run.folder / "bad.properties").write_text("name=bad\nconnector.class=BrokenImportSource\ntopic=any\n")
+    ended = run.run("run", "bad.properties", "--bootstrap-servers", topics.bootstrap)
+    assert ended.code == 2, str(ended)
+    assert "faulty.BrokenImportSource cannot be imported: ValueError: this module is broken" in ended.err
+    assert "Traceback" not in ended.err
+
+
+BLOCKED = [("block", "poll"), ("spin", "poll"), ("block", "start"), ("block", "stop")]
+
+
+@pytest.mark.parametrize(("fault", "where"), BLOCKED, ids=[f"{fault}-in-{where}" for fault, where in BLOCKED])
+def test_code_that_never_returns_is_killed_after_the_grace_period_and_shown(beside: Beside, fault: str, where: str) -> None:
+    command = beside.start(f"{fault}-in-{where}", until_done=False)
+    good = f"{beside.topic}-good"
+    until(lambda: beside.topics.exists(good) and beside.topics.count(good) > 500, "the neighbour works")
+    before = len(beside.topics.read(good))
+    until(lambda: beside.topics.count(good) > before + 500, "and goes on")
+    command.send(signal.SIGTERM)
+    told = time.monotonic()
+    ended = command.wait()
+    took = time.monotonic() - told
+    assert ended.code == 3, str(ended)
+    assert 0.5 < took < 6, "the grace period, one second for the trace, and little more"
+    assert "[bad|task-0] Task process did not end well: did not stop in time and was killed by SIGKILL." in ended.err
+    assert f"in {where}\n" in ended.err, "the trace says where it was"
+    assert "Not drained: stopped by SIGTERM; did not end in time and had to be killed: bad-0" in ended.err
+    assert "[good|task-0] Task process ended." in ended.err
+    stored = run_offsets(beside.run, "good")
+    audit = Audit.of(beside.topics.read(good))
+    assert stored == [{"seq": audit.contiguous(0)}], "the neighbour has delivered and flushed to its last record"
+    assert (audit.duplicates, audit.disorder) == (0, 0)
+
+
+def run_offsets(run: Shell, connector: str) -> list[object]:
+    from fastconnect.storage.sqlite import SqliteOffsetStore
+
+    store = SqliteOffsetStore(run.home / "offsets.sqlite")
+    try:
+        return [offset for _, offset in store.all(connector)]
+    finally:
+        store.close()
+
+
+def test_a_task_that_ignores_signals_stops_all_the_same_when_its_poll_returns(beside: Beside) -> None:
+    ended = beside.ended("ignore-signals-in-poll")
+    assert ended.code == 0, str(ended)
+    assert len(beside.values()) == 10
+
+
+def test_a_task_that_ignores_signals_and_never_returns_is_killed(beside: Beside) -> None:
+    command = beside.start("ignore-signals-and-block-in-poll", until_done=False)
+    good = f"{beside.topic}-good"
+    until(lambda: beside.topics.exists(good) and beside.topics.count(good) > 500, "the neighbour works")
+    command.send(signal.SIGTERM)
+    ended = command.wait()
+    assert ended.code == 3, str(ended)
+    assert "did not stop in time and was killed by SIGKILL" in ended.err
+
+
+def test_a_connector_that_never_divides_its_work_does_not_hold_up_the_end(beside: Beside) -> None:
+    command = beside.start("block-in-task-configs", until_done=False)
+    until(lambda: command.processes("connector bad"), "its code is asked")
+    command.send(signal.SIGINT)
+    ended = command.wait(timeout_s=10)
+    assert ended.code == 0, str(ended)
+    assert command.descendants() == []
