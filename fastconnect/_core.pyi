@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from typing_extensions import Buffer
 
 from fastconnect.api.record import Headers, Offset, Partition, RecordBatch, SourceRecord
+from fastconnect.errors import SendError
 
 def boottime_ns() -> int:
     """CLOCK_BOOTTIME in nanoseconds: heartbeats and leases are in it, since it also counts while the machine is suspended."""
@@ -107,6 +108,12 @@ class StatusRing:
 
 class LeaseLost(Exception):
     """The lease in the status page is over: this task may belong to another worker, so nothing more is sent or flushed."""
+
+class BatchTooLarge(SendError):
+    """The broker refused a batch of several records for its size, which says nothing against any one of them."""
+
+    batch_bytes: int
+    def __init__(self, batch_bytes: int) -> None: ...
 
 class RecordColumns:
     """A list of SourceRecords, field by field; a field that no record has is None."""

@@ -10,6 +10,10 @@ cdef enum:
     LEARN_AGAIN_NS = 60_000_000_000     # how late a new partition, or a lost leader, is noticed
     TARGET_STOPPED = 2          # states.TargetState.STOPPED
     LOOK_AGAIN_MS = 50          # longest wait in one go, so that a stop or a lost lease is noticed
+    FRAMING_BYTES = 100         # of a batch (61) and of the one record in it (21 at most), and some more
+    SMALLEST_BATCH = 4096       # a refusal of a batch no larger than this is blamed on its records
+    MSG_SIZE_TOO_LARGE = 10
+    RECORD_LIST_TOO_LARGE = 18
 
 
 cdef bytes partition_key(partition):
@@ -19,6 +23,19 @@ cdef bytes partition_key(partition):
 
 class LeaseLost(Exception):
     """The lease in the status page is over: this task may belong to another worker, so nothing more is sent or flushed."""
+
+
+class BatchTooLarge(SendError):
+    """The broker refused a batch of several records for its size, which says nothing against any one of them.
+
+    A new send loop with a smaller `batch.size` gets through, or finds the record that is too large: alone in its batch.
+    Source: the Java client, which splits such a batch itself.
+    """
+
+    def __init__(self, batch_bytes):
+        super().__init__(f"the broker takes no batches of {batch_bytes} bytes",
+                         hint="set producer.batch.size no larger than the topic's max.message.bytes")
+        self.batch_bytes = batch_bytes
 
 
 cdef class SendLoop(Client):
@@ -55,6 +72,9 @@ cdef class SendLoop(Client):
     cdef int failed_code            # of the first record that failed for good; 0: none
     cdef PyObject* failed_owner     # its Sent, borrowed: its unit is never settled
     cdef int64_t failed_index
+    cdef int64_t failed_bytes
+    cdef int64_t batch_bytes        # no batch with several records is larger
+    cdef bint batch_refused         # one was, for its size
     cdef bint stopped               # a failure or a lost lease: nothing more is handed over
     cdef bint lease_lost
 
@@ -65,6 +85,7 @@ cdef class SendLoop(Client):
         self.most_in_flight = most_in_flight
         self.most_bytes_in_flight = most_bytes_in_flight
         self.skip_failed_records = skip_failed_records
+        self.batch_bytes = min(int(conf.get("batch.size", 1000000)), int(conf.get("message.max.bytes", 1000000)))
         self.streams = []
         self.stream_by_key = {}
         self.stream_by_identity = {}
@@ -354,15 +375,21 @@ cdef class SendLoop(Client):
                     break
             if self.messages[i].err != 0:
                 self.unsend(&self.messages[i])
-                self.record_failed(self.messages[i]._private, self.messages[i].err)
+                self.record_failed(self.messages[i]._private, self.messages[i].err,
+                                   self.messages[i].len + self.messages[i].key_len, True)
 
     cdef inline void unsend(self, rd_kafka_message_t* message) noexcept nogil:
         self.in_flight_count -= 1
         self.in_flight_bytes -= message.len + message.key_len
 
-    cdef void record_failed(self, void* opaque, int code) noexcept nogil:
-        """A record will never be delivered: skip it, or freeze its stream and stop."""
+    cdef void record_failed(self, void* opaque, int code, int64_t size, bint alone) noexcept nogil:
+        """A record will never be delivered: skip it, or freeze its stream and stop. `alone`: no other was in its batch."""
         cdef Decision decision = decide(code)
+        if (code == MSG_SIZE_TOO_LARGE or code == RECORD_LIST_TOO_LARGE) and not alone and \
+                size + FRAMING_BYTES < self.batch_bytes and self.batch_bytes > SMALLEST_BATCH:
+            self.batch_refused = True
+            self.stopped = True
+            return
         add_relaxed(&self.slot.records_failed, 1)
         if self.skip_failed_records and decision == RECORD:
             add_relaxed(&self.slot.records_skipped, 1)
@@ -374,6 +401,7 @@ cdef class SendLoop(Client):
             self.failed_code = code
             self.failed_owner = unit_of(&self.tracker, opaque).owner
             self.failed_index = <int64_t>(<uint64_t>opaque & UINT32_MAX)
+            self.failed_bytes = size
 
     cdef void drain(self, int wait_ms) noexcept nogil:
         """Read events until there are none; wait at most so long for the first."""
@@ -407,11 +435,13 @@ cdef class SendLoop(Client):
         cdef size_t n, i
         cdef int64_t size, acked
         cdef int64_t now = now_ns()
+        cdef bint alone = True
         cdef const rd_kafka_message_t* report
         while True:
             n = rd_kafka_event_message_array(event, self.reports, REPORTS)
             if n == 0:
                 return
+            alone = alone and n == 1
             size = 0
             acked = 0
             for i in range(n):
@@ -422,7 +452,7 @@ cdef class SendLoop(Client):
                     settle(&self.tracker, report._private)
                 else:
                     self.in_flight_bytes -= report.len + report.key_len
-                    self.record_failed(report._private, report.err)
+                    self.record_failed(report._private, report.err, report.len + report.key_len, alone)
             self.in_flight_count -= n
             self.in_flight_bytes -= size
             if acked:
@@ -470,11 +500,14 @@ cdef class SendLoop(Client):
         Raises:
             DataError: a record can never be delivered; it is named by its source offset.
             SendError: the cluster refuses the task's records.
+            BatchTooLarge: only smaller batches may get through.
             FatalClientError: the client is beyond use; a new process must replay from the flushed offsets.
             LeaseLost: the task belongs to somebody else now.
         """
         if self.lease_lost:
             raise LeaseLost
+        if self.batch_refused:
+            raise BatchTooLarge(self.batch_bytes)
         if self.failed_code == 0:
             return
         code = self.failed_code
@@ -487,6 +520,10 @@ cdef class SendLoop(Client):
         if self.failed_owner != NULL:
             where = self.describe_failed()
         error = error_text(code)
+        if code in (MSG_SIZE_TOO_LARGE, RECORD_LIST_TOO_LARGE):
+            raise DataError(f"the record is too large: {self.failed_bytes} bytes ({error})", where=where,
+                            hint="raise max.message.bytes of the topic, and producer.max.request.size if that is lower; "
+                                 "errors.tolerance=all skips such records")
         if decision == RECORD:
             raise DataError(f"the record cannot be delivered: {error}", where=where,
                             hint="errors.tolerance=all skips such records")

@@ -8,7 +8,7 @@ import traceback
 from typing import Any
 
 from fastconnect import plugins
-from fastconnect._core import LeaseLost, SendLoop
+from fastconnect._core import BatchTooLarge, LeaseLost, SendLoop
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
 from fastconnect.config.connector import SourceConnectorConfig, client_properties
@@ -36,7 +36,7 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> Exit:
     orders = Orders(channel)
     orders.catch_signals()
     try:
-        drained = _run_source(spec, channel, orders, worker)
+        drained = _run_with_batches_that_fit(spec, channel, orders, worker)
     except LeaseLost:
         logger.warning("The lease is over: the task belongs to another worker now, nothing more is sent.")
         return Exit.LEASE_LOST
@@ -46,12 +46,27 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> Exit:
     return Exit.OK if drained else Exit.UNDRAINED
 
 
-def _run_source(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> bool:
+def _run_with_batches_that_fit(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> bool:
+    """Run the task; begin again behind what is flushed, with batches half as large, as often as the broker refuses theirs."""
+    batch_bytes: int | None = None
+    while True:
+        try:
+            return _run_source(spec, channel, orders, worker, batch_bytes)
+        except BatchTooLarge as error:
+            batch_bytes = error.batch_bytes // 2
+            logger.warning("Going on with smaller batches: %s", error, extra=facts(batch_bytes=batch_bytes))
+
+
+def _run_source(
+    spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig, batch_bytes: int | None = None
+) -> bool:
     connector_class: type[SourceConnector[Any]] = plugins.find("source", spec.connector_config.get("connector.class") or "")
     config = SourceConnectorConfig.parse(spec.connector_config)
     task: SourceTask[Any] = connector_class.task_class()
     store = SqliteOffsetStore(worker.offset_storage_file_filename)
     client = client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
+    if batch_bytes is not None:
+        client["batch.size"] = str(batch_bytes)
     send_loop = SendLoop(
         client,
         channel.page,

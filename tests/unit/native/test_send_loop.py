@@ -205,7 +205,7 @@ def test_a_record_that_is_too_large_is_named_and_stops_the_loop(send_loop: MakeL
     loop.flush(10_000)
 
     assert loop.take_committable() == [(HERE, {"position": 3})]
-    with pytest.raises(DataError, match=r"the record before source offset .*2004.*_?MSG_SIZE_TOO_LARGE"):
+    with pytest.raises(DataError, match=r"the record before source offset .*2004.*: the record is too large: 2000 bytes \(_?MSG_SIZE_TOO_LARGE"):
         loop.check()
 
 
@@ -235,6 +235,22 @@ def test_an_error_of_the_broker_becomes_what_the_table_says(
         loop.check()
     assert loop.take_committable() == []
     assert loop.broken
+
+
+def test_a_batch_that_is_too_large_says_nothing_against_its_records(
+    send_loop: MakeLoop, cluster: MockCluster, page: _core.StatusPage
+) -> None:
+    loop = send_loop({"enable.idempotence": "false", "linger.ms": "50"}, skip_failed_records=True)
+    loop.learn("t")
+    cluster.answer_with(10)  # MSG_SIZE_TOO_LARGE
+    send(loop, RecordBatch.raw("t", [b"a", b"b", b"c"], source_partition=HERE, offsets=CountOffsets(0)))
+    loop.flush(10_000)
+
+    with pytest.raises(_core.BatchTooLarge, match="the broker takes no batches of 1000000 bytes") as refused:
+        loop.check()
+    assert refused.value.batch_bytes == 1_000_000
+    assert loop.take_committable() == []
+    assert (page.counters()["records_failed"], page.records_skipped) == (0, 0)
 
 
 def test_errors_that_pass_are_tried_again_until_they_have_passed(send_loop: MakeLoop, cluster: MockCluster) -> None:
