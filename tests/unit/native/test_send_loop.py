@@ -205,7 +205,9 @@ def test_a_record_that_is_too_large_is_named_and_stops_the_loop(send_loop: MakeL
     loop.flush(10_000)
 
     assert loop.take_committable() == [(HERE, {"position": 3})]
-    with pytest.raises(DataError, match=r"the record before source offset .*2004.*: the record is too large: 2000 bytes \(_?MSG_SIZE_TOO_LARGE"):
+    with pytest.raises(
+        DataError, match=r"the record before source offset .*2004.*: the record is too large: 2000 bytes \(_?MSG_SIZE_TOO_LARGE"
+    ):
         loop.check()
 
 
