@@ -41,6 +41,7 @@ class StateChange(msgspec.Struct, frozen=True):
     state: int  # State
     reason: str | None = None  # one sentence
     trace: str | None = None
+    explained: bool = False  # the sentence says all: the trace is for the status, not for the log
 
 
 class TaskEvent(msgspec.Struct, frozen=True):
@@ -90,13 +91,18 @@ class TaskChannel:
         self.lifeline_fd = lifeline_fd
         self.doorbell_fd = doorbell_fd
 
-    def tell_state(self, state: State, reason: str | None = None, trace: str | None = None) -> None:
-        """Publish the task's state, with the sentence that says why and, for a failure, the trace."""
+    def tell_state(self, state: State, reason: str | None = None, trace: str | None = None, *, explained: bool = False) -> None:
+        """Publish the task's state, with the sentence that says why and, for a failure, the trace.
+
+        Args:
+            explained: the sentence says all to a user, so that the trace need not be in the log.
+        """
         self.page.write_state(state, reason or "")
         change = StateChange(
             int(state),
             None if reason is None else _head(reason, REASON_BYTES),
             None if trace is None else _tail(trace, TRACE_BYTES),
+            explained,
         )
         if not self.ring.write(KIND_STATE, _encoder.encode(change)):
             # The supervisor is far behind. It will find the state in the page; the trace is what is lost.

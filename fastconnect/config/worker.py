@@ -28,6 +28,7 @@ _DEFAULT_CONVERTERS: dict[ConverterKind, tuple[str, dict[str, str]]] = {
     "header": (SIMPLE_HEADER_CONVERTER, {}),
 }
 
+_SERVER = re.compile(r"(?:[a-zA-Z0-9._-]+://)?\[?[0-9a-zA-Z\-%._:]*\]?:[0-9]+")  # as Kafka's Utils.HOST_PORT_PATTERN
 _SECURITY = re.compile(r"security\.protocol|sasl\..*|ssl\.(?!client\.auth).*")
 
 # Kafka Connect's worker keys that do nothing here, and why; the first that matches counts.
@@ -147,7 +148,10 @@ class WorkerConfig(Config):
         return config, faults
 
     def check(self) -> Iterable[Fault]:
-        """A wait that begins above its limit, and a policy that is none."""
+        """Addresses that are none, a wait that begins above its limit, and a policy that is none."""
+        for server in self.bootstrap_servers:
+            if not _SERVER.fullmatch(server):
+                yield Fault("bootstrap.servers", f"Invalid url in bootstrap.servers: {server} (write it as host:port)")
         if self.restart_backoff_initial_ms > self.restart_backoff_max_ms:
             yield Fault("restart.backoff.initial.ms", "must not be greater than restart.backoff.max.ms")
         policy = self.connector_client_config_override_policy

@@ -244,9 +244,8 @@ class Task:
     def _crashed(self, death: Death) -> None:
         reason, trace = self._why(death)
         if death.exit_code == Exit.UNUSABLE:
-            # Bad data or a bad config: the sentence says all. The trace is in the status, for who wrote the plugin.
-            shown = trace if logger.isEnabledFor(logging.DEBUG) else None
-            logger.error("Task failed and is left FAILED: %s.", reason, extra={**logs.about(self.id), "trace": shown})
+            extra = {**logs.about(self.id), "trace": self._for_log(trace)}
+            logger.error("Task failed and is left FAILED: %s.", reason, extra=extra)
             self._settle(State.FAILED, reason, trace)
         else:
             self._fail(reason, trace, at_once=death.signal is not None or death.exit_code == Exit.FATAL_CLIENT)
@@ -255,15 +254,15 @@ class Task:
         wait_ms = self._restarts.next_wait_ms(at_once=at_once)
         failures = self._restarts.failures
         if wait_ms is None:
-            reason = f"failed {failures} times in a row, at last: {reason}"
-            logger.error("Task %s. It is left FAILED.", reason, extra={**logs.about(self.id), "trace": trace})
+            reason = f"failed {failures} times in a row, at last: {reason}" if failures > 1 else f"failed: {reason}"
+            logger.error("Task %s. It is left FAILED.", reason, extra={**logs.about(self.id), "trace": self._for_log(trace)})
             self._settle(State.FAILED, reason, trace)
             return
         self.next_start = time.monotonic() + wait_ms / 1000
         logger.warning(
             "Task process died and will be restarted: %s.",
             reason,
-            extra={**logs.about(self.id, wait_ms=wait_ms, failures=failures), "trace": trace},
+            extra={**logs.about(self.id, wait_ms=wait_ms, failures=failures), "trace": self._for_log(trace)},
         )
         self._settle(State.RESTARTING, reason, trace)
 
@@ -272,6 +271,11 @@ class Task:
         if self._failure is not None and death.signal is None and self._failure.reason:
             return self._failure.reason, self._failure.trace or death.trace
         return death.words(), death.trace
+
+    def _for_log(self, trace: str | None) -> str | None:
+        """The trace, unless the reason says all there is to say to a user."""
+        explained = self._failure is not None and self._failure.explained and trace == self._failure.trace
+        return None if explained and not logger.isEnabledFor(logging.DEBUG) else trace
 
     def _settle(self, state: State, reason: str | None, trace: str | None) -> None:
         self.state, self.reason, self.trace = state, reason, trace

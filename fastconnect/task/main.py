@@ -119,16 +119,18 @@ def connect(send_loop: SendLoop, worker: WorkerConfig, channel: TaskChannel, ord
         try:
             send_loop.reach()
         except RetriableError as error:
+            send_loop.poll(0)  # reads why: a connection refused, a name not found
+            reason = send_loop.last_error or str(error)
             waited_ms = (time.monotonic() - began) * 1000
             if waited_ms > worker.bootstrap_timeout_ms:
                 raise ConnectError(
-                    f"no broker has answered for {waited_ms / 1000:.0f} s: {error}",
+                    f"no broker has answered for {waited_ms / 1000:.0f} s: {reason}",
                     where=f"bootstrap.servers={','.join(worker.bootstrap_servers)}",
                     hint="check the address, and that the broker runs",
                 ) from error
             if not said:
-                logger.warning("No broker answers yet; trying on. %s", error)
-                channel.tell_state(State.RUNNING, f"waiting for a broker: {error}")
+                logger.warning("No broker answers yet; trying on. %s", reason)
+                channel.tell_state(State.RUNNING, f"waiting for a broker: {reason}")
                 said = True
             channel.page.beat()
             orders.wait(200)
@@ -152,7 +154,8 @@ def _fail(channel: TaskChannel, error: BaseException) -> Exit:
         reason = f"the connector's code has called sys.exit({error.code!r})"
     else:
         reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
-    channel.tell_state(State.FAILED, reason, "".join(traceback.format_exception(error)))
+    trace = "".join(traceback.format_exception(error))
+    channel.tell_state(State.FAILED, reason, trace, explained=isinstance(error, ConnectError))
     if isinstance(error, FatalClientError):
         return Exit.FATAL_CLIENT
     if isinstance(error, ConnectError) and not error.retry_helps:
