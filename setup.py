@@ -1,6 +1,7 @@
-"""Builds `fastconnect._core`; everything else about the package is in pyproject.toml.
+"""Builds the compiled modules; everything else about the package is in pyproject.toml.
 
-The librdkafka functions that `_core` calls stay undefined in it: at run time they are found in the library that the
+`_core` is the send and the fetch loop; `converters._plain` looks through Python values for what JSON libraries and Kafka
+Connect write differently. The librdkafka functions that `_core` calls stay undefined in it: at run time they are found in the library that the
 confluent-kafka wheel carries (see fastconnect/librdkafka.py), so no header and no second librdkafka is needed here.
 """
 
@@ -20,4 +21,10 @@ core = Extension(
     extra_link_args=undefined_is_fine,
 )
 
-setup(ext_modules=cythonize([core], include_path=["fastconnect/native"], annotate=False))
+plain = Extension(
+    "fastconnect.converters._plain",
+    ["fastconnect/converters/_plain.pyx"],
+    extra_compile_args=flags,
+)
+
+setup(ext_modules=cythonize([core, plain], include_path=["fastconnect/native"], annotate=False))

@@ -19,13 +19,14 @@ cdef class Client:
 
     cdef rd_kafka_t* handle
     cdef rd_kafka_queue_t* queue
+    cdef rd_kafka_queue_t* log_queue
     cdef dict topics                # name -> address of its Topic
     cdef char[LAST_ERROR_BYTES] last_error_text
 
     def __cinit__(self):
         self.topics = {}
 
-    cdef int open(self, int kind, dict conf, int events) except -1:
+    cdef int open(self, int kind, dict conf, int events, rebalance_function on_rebalance=NULL) except -1:
         cdef char[512] why
         cdef rd_kafka_conf_t* settings = rd_kafka_conf_new()
         for name, value in conf.items():
@@ -34,14 +35,18 @@ cdef class Client:
                 raise ConfigError(why.decode("utf-8", "replace"), where=f"client setting {name}")
         # Logs come as events too: librdkafka would write them to stderr in a format of its own.
         rd_kafka_conf_set(settings, b"log.queue", b"true", why, sizeof(why))
-        rd_kafka_conf_set_events(settings, events | RD_KAFKA_EVENT_ERROR | RD_KAFKA_EVENT_LOG)
+        rd_kafka_conf_set_events(settings, events | RD_KAFKA_EVENT_LOG)
+        if on_rebalance != NULL:
+            rd_kafka_conf_set_rebalance_cb(settings, on_rebalance)
+            rd_kafka_conf_set_opaque(settings, <void*>self)
         self.handle = rd_kafka_new(kind, settings, why, sizeof(why))
         if self.handle == NULL:
             rd_kafka_conf_destroy(settings)
             raise ConfigError(why.decode("utf-8", "replace"), where="client settings")
         srand(<unsigned int>now_ns())           # tasks forked from one process must not all begin at the same partition
         self.queue = rd_kafka_queue_get_main(self.handle)
-        rd_kafka_set_log_queue(self.handle, self.queue)
+        self.log_queue = rd_kafka_queue_new(self.handle)
+        rd_kafka_set_log_queue(self.handle, self.log_queue)
         return 0
 
     cdef Topic* topic(self, str name) except NULL:
@@ -102,15 +107,24 @@ cdef class Client:
         """Remember what librdkafka complains about, for whoever asks why nothing moves."""
         strncpy(self.last_error_text, rd_kafka_event_error_string(event), LAST_ERROR_BYTES - 1)
 
-    cdef void on_log_event(self, rd_kafka_event_t* event) noexcept:
+    def pass_on_logs(self):
+        """Hand what librdkafka has logged since the last call to Python's logging; to be called now and then."""
+        cdef rd_kafka_event_t* event
         cdef const char* facility
         cdef const char* text
         cdef int level
-        if rd_kafka_event_log(event, &facility, &text, &level) == 0:
-            # Connection trouble is repeated for every attempt; whoever waits for the broker says so once, with last_error.
-            client_log.log(
-                logging.DEBUG if level >= 6 or facility in (b"FAIL", b"ERROR", b"GETPID") else logging.WARNING,
-                "%s: %s", facility.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
+        while True:
+            event = rd_kafka_queue_poll(self.log_queue, 0)
+            if event == NULL:
+                return
+            if rd_kafka_event_log(event, &facility, &text, &level) == 0:
+                if facility in (b"FAIL", b"ERROR"):
+                    strncpy(self.last_error_text, text, LAST_ERROR_BYTES - 1)
+                # Connection trouble is repeated for every attempt; whoever waits for the broker says so once, with last_error.
+                client_log.log(
+                    logging.DEBUG if level >= 5 or facility in (b"FAIL", b"ERROR", b"GETPID") else logging.WARNING,
+                    "%s: %s", facility.decode("utf-8", "replace"), text.decode("utf-8", "replace"))
+            rd_kafka_event_destroy(event)
 
     def reach(self, int timeout_ms=1000):
         """Find out whether a broker answers.
@@ -158,11 +172,15 @@ cdef class Client:
             free(topic.available)
             free(topic)
         self.topics.clear()
+        self.pass_on_logs()
+        rd_kafka_set_log_queue(self.handle, NULL)
+        rd_kafka_queue_destroy(self.log_queue)
         rd_kafka_queue_destroy(self.queue)
         with nogil:
             rd_kafka_destroy_flags(self.handle, 0)
         self.handle = NULL
         self.queue = NULL
+        self.log_queue = NULL
 
 
 cdef str error_text(int code):

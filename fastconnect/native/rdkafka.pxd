@@ -226,3 +226,118 @@ cdef enum:
     RD_KAFKA_VTYPE_MSGFLAGS = 7
     RD_KAFKA_VTYPE_TIMESTAMP = 8
     RD_KAFKA_VTYPE_HEADERS = 10
+
+# What the fetch loop needs beside.
+cdef extern from *:
+    """
+    typedef struct rd_kafka_topic_partition_s {
+        char *topic;
+        int32_t partition;
+        int64_t offset;
+        void *metadata;
+        size_t metadata_size;
+        void *opaque;
+        int err;
+        void *_private;
+    } rd_kafka_topic_partition_t;
+    typedef struct rd_kafka_topic_partition_list_s {
+        int cnt;
+        int size;
+        rd_kafka_topic_partition_t *elems;
+    } rd_kafka_topic_partition_list_t;
+
+    typedef void (*rebalance_function)(rd_kafka_t *, int, rd_kafka_topic_partition_list_t *, void *);
+
+    extern rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_new(int);
+    extern rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(rd_kafka_topic_partition_list_t *, const char *, int32_t);
+    extern rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_copy(const rd_kafka_topic_partition_list_t *);
+    extern void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t *);
+
+    extern void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t *, rebalance_function);
+    extern void rd_kafka_conf_set_opaque(rd_kafka_conf_t *, void *);
+    extern int rd_kafka_poll_set_consumer(rd_kafka_t *);
+    extern int rd_kafka_subscribe(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    extern rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *);
+    extern rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *);
+    extern ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *, int, rd_kafka_message_t **, size_t);
+    extern void rd_kafka_message_destroy(rd_kafka_message_t *);
+    extern int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *, int *);
+    extern int rd_kafka_message_headers(const rd_kafka_message_t *, rd_kafka_headers_t **);
+    extern int rd_kafka_header_get_all(const rd_kafka_headers_t *, size_t, const char **, const void **, size_t *);
+    extern const char *rd_kafka_message_errstr(const rd_kafka_message_t *);
+
+    extern int rd_kafka_assign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    extern rd_kafka_error_t *rd_kafka_incremental_assign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    extern rd_kafka_error_t *rd_kafka_incremental_unassign(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    extern int rd_kafka_assignment_lost(rd_kafka_t *);
+    extern const char *rd_kafka_rebalance_protocol(rd_kafka_t *);
+    extern int rd_kafka_pause_partitions(rd_kafka_t *, rd_kafka_topic_partition_list_t *);
+    extern int rd_kafka_resume_partitions(rd_kafka_t *, rd_kafka_topic_partition_list_t *);
+    extern rd_kafka_error_t *rd_kafka_seek_partitions(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
+    extern int rd_kafka_committed(rd_kafka_t *, rd_kafka_topic_partition_list_t *, int);
+    extern int rd_kafka_query_watermark_offsets(rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *, int);
+    extern int rd_kafka_commit_queue(rd_kafka_t *, const rd_kafka_topic_partition_list_t *, rd_kafka_queue_t *,
+        rebalance_function, void *);
+    extern rd_kafka_topic_partition_list_t *rd_kafka_event_topic_partition_list(rd_kafka_event_t *);
+    extern void *rd_kafka_event_opaque(rd_kafka_event_t *);
+    extern int rd_kafka_consumer_close(rd_kafka_t *);
+    extern const char *rd_kafka_error_string(const rd_kafka_error_t *);
+    """
+    ctypedef struct rd_kafka_topic_partition_t:
+        char* topic
+        int32_t partition
+        int64_t offset
+        int err
+    ctypedef struct rd_kafka_topic_partition_list_t:
+        int cnt
+        rd_kafka_topic_partition_t* elems
+
+    ctypedef void (*rebalance_function)(
+        rd_kafka_t*, int, rd_kafka_topic_partition_list_t*, void*) noexcept nogil
+
+    rd_kafka_topic_partition_list_t* rd_kafka_topic_partition_list_new(int) noexcept nogil
+    rd_kafka_topic_partition_t* rd_kafka_topic_partition_list_add(
+        rd_kafka_topic_partition_list_t*, const char*, int32_t) noexcept nogil
+    rd_kafka_topic_partition_list_t* rd_kafka_topic_partition_list_copy(
+        const rd_kafka_topic_partition_list_t*) noexcept nogil
+    void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t*) noexcept nogil
+
+    void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t*, rebalance_function) noexcept nogil
+    void rd_kafka_conf_set_opaque(rd_kafka_conf_t*, void*) noexcept nogil
+    int rd_kafka_poll_set_consumer(rd_kafka_t*) noexcept nogil
+    int rd_kafka_subscribe(rd_kafka_t*, const rd_kafka_topic_partition_list_t*) noexcept nogil
+    rd_kafka_queue_t* rd_kafka_queue_get_consumer(rd_kafka_t*) noexcept nogil
+    rd_kafka_queue_t* rd_kafka_queue_new(rd_kafka_t*) noexcept nogil
+    Py_ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t*, int, rd_kafka_message_t**, size_t) noexcept nogil
+    void rd_kafka_message_destroy(rd_kafka_message_t*) noexcept nogil
+    int64_t rd_kafka_message_timestamp(const rd_kafka_message_t*, int*) noexcept nogil
+    int rd_kafka_message_headers(const rd_kafka_message_t*, rd_kafka_headers_t**) noexcept nogil
+    int rd_kafka_header_get_all(
+        const rd_kafka_headers_t*, size_t, const char**, const void**, size_t*) noexcept nogil
+    const char* rd_kafka_message_errstr(const rd_kafka_message_t*) noexcept nogil
+
+    int rd_kafka_assign(rd_kafka_t*, const rd_kafka_topic_partition_list_t*) noexcept nogil
+    rd_kafka_error_t* rd_kafka_incremental_assign(rd_kafka_t*, const rd_kafka_topic_partition_list_t*) noexcept nogil
+    rd_kafka_error_t* rd_kafka_incremental_unassign(rd_kafka_t*, const rd_kafka_topic_partition_list_t*) noexcept nogil
+    int rd_kafka_assignment_lost(rd_kafka_t*) noexcept nogil
+    const char* rd_kafka_rebalance_protocol(rd_kafka_t*) noexcept nogil
+    int rd_kafka_pause_partitions(rd_kafka_t*, rd_kafka_topic_partition_list_t*) noexcept nogil
+    int rd_kafka_resume_partitions(rd_kafka_t*, rd_kafka_topic_partition_list_t*) noexcept nogil
+    rd_kafka_error_t* rd_kafka_seek_partitions(rd_kafka_t*, rd_kafka_topic_partition_list_t*, int) noexcept nogil
+    int rd_kafka_committed(rd_kafka_t*, rd_kafka_topic_partition_list_t*, int) noexcept nogil
+    int rd_kafka_query_watermark_offsets(rd_kafka_t*, const char*, int32_t, int64_t*, int64_t*, int) noexcept nogil
+    int rd_kafka_commit_queue(
+        rd_kafka_t*, const rd_kafka_topic_partition_list_t*, rd_kafka_queue_t*, rebalance_function, void*) noexcept nogil
+    rd_kafka_topic_partition_list_t* rd_kafka_event_topic_partition_list(rd_kafka_event_t*) noexcept nogil
+    void* rd_kafka_event_opaque(rd_kafka_event_t*) noexcept nogil
+    int rd_kafka_consumer_close(rd_kafka_t*) noexcept nogil
+    const char* rd_kafka_error_string(const rd_kafka_error_t*) noexcept nogil
+
+cdef enum:
+    RD_KAFKA_CONSUMER = 1
+    RD_KAFKA_EVENT_OFFSET_COMMIT = 0x20
+    RD_KAFKA_OFFSET_INVALID = -1001
+    RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS = -175
+    RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS = -174
+    RD_KAFKA_TIMESTAMP_CREATE_TIME = 1
+    RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME = 2

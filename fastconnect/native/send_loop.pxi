@@ -4,10 +4,11 @@ import msgspec
 
 cdef object encode_sorted = msgspec.json.Encoder(order="sorted").encode
 
+cdef int64_t LEARN_AGAIN_NS = 60_000_000_000    # how late a new partition, or a lost leader, is noticed
+
 cdef enum:
     CHUNK = 32768               # records handed to librdkafka in one call
     CHUNK_BYTES = 16 * 1024 * 1024
-    LEARN_AGAIN_NS = 60_000_000_000     # how late a new partition, or a lost leader, is noticed
     TARGET_STOPPED = 2          # states.TargetState.STOPPED
     LOOK_AGAIN_MS = 50          # longest wait in one go, so that a stop or a lost lease is noticed
     FRAMING_BYTES = 100         # of a batch (61) and of the one record in it (21 at most), and some more
@@ -97,7 +98,7 @@ cdef class SendLoop(Client):
         self.reports = <const rd_kafka_message_t**>malloc(REPORTS * sizeof(void*))
         if self.messages == NULL or self.reports == NULL:
             raise MemoryError()
-        self.open(RD_KAFKA_PRODUCER, {**conf, **own}, RD_KAFKA_EVENT_DR)
+        self.open(RD_KAFKA_PRODUCER, {**conf, **own}, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR)
 
     def __dealloc__(self):
         self.close()
@@ -425,9 +426,6 @@ cdef class SendLoop(Client):
                     self.stopped = True                                 # wrong credentials, no TLS: waiting mends nothing
                     if self.failed_code == 0:
                         self.failed_code = rd_kafka_event_error(event)
-            elif kind == RD_KAFKA_EVENT_LOG:
-                with gil:
-                    self.on_log_event(event)
             rd_kafka_event_destroy(event)
 
     cdef void read_reports(self, rd_kafka_event_t* event) noexcept nogil:

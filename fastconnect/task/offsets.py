@@ -60,10 +60,12 @@ class OffsetFlusher:
         """How long until the next flush is due."""
         return max(0, int((self._next - self.clock()) * 1000))
 
-    def flush_if_due(self) -> None:
-        """Flush when the interval has passed; a failure is logged and kept in `failure`."""
-        if self.clock() >= self._next:
-            self.flush()
+    def flush_if_due(self) -> bool:
+        """Flush when the interval has passed, and say whether it had; a failure is logged and kept in `failure`."""
+        if self.clock() < self._next:
+            return False
+        self.flush()
+        return True
 
     def flush(self) -> bool:
         """Write the source offsets of all records delivered since the last flush to the store.

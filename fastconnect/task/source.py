@@ -92,7 +92,8 @@ class SourceLoop:
                     self._deliver(LOOK_AGAIN_MS)
                 else:
                     self._turn()
-                self.offsets.flush_if_due()
+                if self.offsets.flush_if_due():
+                    self.send_loop.pass_on_logs()
         except Exception:
             self.drain(self.fail_within_ms)
             raise

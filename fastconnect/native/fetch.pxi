@@ -1,0 +1,514 @@
+# FetchLoop: a sink's messages, a batch at a time, straight from librdkafka's consumer queue.
+#
+# librdkafka tells of a rebalance by a callback in the middle of a fetch. The callback only keeps what it was told; `fetch` returns
+# at once after it, and Python, which knows the task, answers: revoked partitions are flushed and closed before they are given
+# up. So the task's methods are called one after the other, as Kafka Connect promises, and never from inside librdkafka.
+
+import weakref
+
+cdef enum:
+    MOST_REBALANCES = 8
+
+
+cdef class Fetched:
+    """Messages as they came. Each column is made when it is asked for; the bytes live until this object goes."""
+
+    cdef rd_kafka_message_t** messages
+    cdef Py_ssize_t count
+    cdef object __weakref__
+
+    def __len__(self):
+        return self.count
+
+    def __dealloc__(self):
+        self.release()
+
+    cdef void release(self) noexcept:
+        """Give the messages back to librdkafka, which cannot close before it has them all; the batch is empty then."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t count = self.count
+        self.count = 0
+        for i in range(count):
+            rd_kafka_message_destroy(self.messages[i])
+        free(self.messages)
+        self.messages = NULL
+
+    def values(self):
+        """The values: bytes, or None for a tombstone."""
+        return [
+            None if self.messages[i].payload == NULL
+            else PyBytes_FromStringAndSize(<char*>self.messages[i].payload, self.messages[i].len)
+            for i in range(self.count)
+        ]
+
+    def keys(self):
+        """The keys, or None if no message has one."""
+        cdef Py_ssize_t i
+        for i in range(self.count):
+            if self.messages[i].key != NULL:
+                break
+        else:
+            return None
+        return [
+            None if self.messages[i].key == NULL
+            else PyBytes_FromStringAndSize(<char*>self.messages[i].key, self.messages[i].key_len)
+            for i in range(self.count)
+        ]
+
+    def topics(self):
+        """The topic of all messages as one string, or a list with each one's."""
+        cdef Py_ssize_t i
+        cdef rd_kafka_topic_t* last = NULL
+        names = {}
+        every = []
+        for i in range(self.count):
+            if self.messages[i].rkt != last:
+                last = self.messages[i].rkt
+                name = rd_kafka_topic_name(last).decode()
+                name = names.setdefault(name, name)
+            every.append(name)
+        return every[0] if len(names) == 1 else every
+
+    def partitions(self):
+        """Kafka's partitions."""
+        return [self.messages[i].partition for i in range(self.count)]
+
+    def offsets(self):
+        """Kafka's offsets."""
+        return [self.messages[i].offset for i in range(self.count)]
+
+    def timestamps(self):
+        """Milliseconds since 1970, or None where the message has none."""
+        cdef int kind
+        cdef int64_t timestamp
+        cdef Py_ssize_t i
+        every = []
+        for i in range(self.count):
+            timestamp = rd_kafka_message_timestamp(self.messages[i], &kind)
+            every.append(timestamp if kind != 0 else None)
+        return every
+
+    def timestamp_type(self, Py_ssize_t i):
+        """0: it has no timestamp, 1: the time it was made, 2: the time the broker took it."""
+        cdef int kind
+        rd_kafka_message_timestamp(self.messages[i], &kind)
+        return kind
+
+    def headers(self):
+        """For each message a list of (name, bytes or None), or None; altogether None if no message has headers."""
+        cdef Py_ssize_t i
+        cdef size_t n
+        cdef rd_kafka_headers_t* headers
+        cdef const char* name
+        cdef const void* value
+        cdef size_t size
+        every = None
+        for i in range(self.count):
+            if rd_kafka_message_headers(self.messages[i], &headers) != 0:
+                continue
+            if every is None:
+                every = [None] * self.count
+            pairs = []
+            n = 0
+            while rd_kafka_header_get_all(headers, n, &name, &value, &size) == 0:
+                pairs.append((
+                    name.decode("utf-8", "replace"),
+                    None if value == NULL else PyBytes_FromStringAndSize(<const char*>value, size),
+                ))
+                n += 1
+            every[i] = pairs
+        return every
+
+    def ends(self):
+        """[(topic, partition, offset behind its last message here, messages of it here)] for each partition."""
+        cdef Py_ssize_t i
+        cdef rd_kafka_topic_t* last = NULL
+        cdef int32_t partition = -1
+        cdef int64_t run = 0
+        found = {}
+        for i in range(self.count + 1):
+            if i < self.count and self.messages[i].rkt == last and self.messages[i].partition == partition:
+                run += 1
+                continue
+            if run:
+                where = (rd_kafka_topic_name(last).decode(), partition)
+                count = found[where][1] if where in found else 0
+                found[where] = (self.messages[i - 1].offset + 1, count + run)
+            if i < self.count:
+                last = self.messages[i].rkt
+                partition = self.messages[i].partition
+                run = 1
+        return [(topic, number, offset, count) for (topic, number), (offset, count) in found.items()]
+
+    def size(self):
+        """Bytes of all keys and values."""
+        cdef Py_ssize_t i
+        cdef int64_t size = 0
+        for i in range(self.count):
+            size += self.messages[i].len + self.messages[i].key_len
+        return size
+
+    def lines(self):
+        """All values in one buffer, each ended by a newline, a tombstone as `null`; None if a value holds a newline itself."""
+        cdef int64_t size
+        cdef bytes buffer
+        cdef bint plain
+        with nogil:
+            size = lines_size(self.messages, self.count)
+        buffer = PyBytes_FromStringAndSize(NULL, size)
+        cdef char* to = PyBytes_AS_STRING(buffer)
+        with nogil:
+            plain = write_lines(self.messages, self.count, to)
+        return buffer if plain else None
+
+    def packed(self):
+        """(ends, bytes, valid): the values as an Arrow large_binary array's buffers: int64 ends from 0 on, the bytes, a bit each."""
+        cdef Py_ssize_t i
+        cdef int64_t size = 0
+        cdef bytes ends = PyBytes_FromStringAndSize(NULL, (self.count + 1) * sizeof(int64_t))
+        cdef bytes valid = PyBytes_FromStringAndSize(NULL, (self.count + 7) // 8)
+        cdef int64_t* end = <int64_t*>PyBytes_AS_STRING(ends)
+        cdef uint8_t* bits = <uint8_t*>PyBytes_AS_STRING(valid)
+        memset(bits, 0, PyBytes_GET_SIZE(valid))
+        end[0] = 0
+        for i in range(self.count):
+            if self.messages[i].payload != NULL:
+                size += self.messages[i].len
+                bits[i >> 3] |= <uint8_t>(1 << (i & 7))
+            end[i + 1] = size
+        cdef bytes text = PyBytes_FromStringAndSize(NULL, size)
+        cdef char* to = PyBytes_AS_STRING(text)
+        for i in range(self.count):
+            if self.messages[i].payload != NULL:
+                memcpy(to + end[i], self.messages[i].payload, self.messages[i].len)
+        return ends, text, valid
+
+
+cdef int64_t lines_size(rd_kafka_message_t** messages, Py_ssize_t count) noexcept nogil:
+    cdef Py_ssize_t i
+    cdef int64_t size = 0
+    for i in range(count):
+        size += (messages[i].len if messages[i].payload != NULL else 4) + 1
+    return size
+
+
+cdef bint write_lines(rd_kafka_message_t** messages, Py_ssize_t count, char* to) noexcept nogil:
+    """Write the values one below the other; False if one of them is not one line."""
+    cdef Py_ssize_t i
+    for i in range(count):
+        if messages[i].payload == NULL:
+            memcpy(to, b"null", 4)
+            to += 4
+        else:
+            memcpy(to, messages[i].payload, messages[i].len)
+            if memchr(to, 10, messages[i].len) != NULL:
+                return False
+            to += messages[i].len
+        to[0] = 10
+        to += 1
+    return True
+
+
+cdef struct Rebalance:
+    int code
+    rd_kafka_topic_partition_list_t* partitions
+
+
+cdef class FetchLoop(Client):
+    """Reads the partitions that the group assigns, in batches; one thread uses it.
+
+    `fetch` returns messages; `take_rebalance` what the group has decided meanwhile, to be answered by `assign` or `unassign` before
+    the next fetch. Offsets are committed only as told.
+
+    Args:
+        conf: librdkafka's settings; `enable.auto.commit` must be off in them.
+        page: the task's status page.
+        most: messages in a batch, at most.
+    """
+
+    cdef StatusPage page
+    cdef StatusSlot* slot
+    cdef Py_ssize_t most
+    cdef rd_kafka_queue_t* commit_queue
+    cdef Rebalance[MOST_REBALANCES] rebalances
+    cdef int rebalance_count
+    cdef bint closing
+    cdef object handed_out          # the batches that somebody still holds
+
+    def __init__(self, dict conf, StatusPage page not None, Py_ssize_t most=10_000):
+        self.page = page
+        self.slot = page.slot
+        self.most = most
+        self.handed_out = weakref.WeakSet()
+        self.open(RD_KAFKA_CONSUMER, conf, 0, &on_rebalance)
+        rd_kafka_poll_set_consumer(self.handle)
+        rd_kafka_queue_destroy(self.queue)
+        self.queue = rd_kafka_queue_get_consumer(self.handle)
+        self.commit_queue = rd_kafka_queue_new(self.handle)
+
+    def __dealloc__(self):
+        self.close()
+
+    def subscribe(self, topics not None):
+        """Become a member of the group for these topics; a name that begins with `^` is a regular expression."""
+        cdef rd_kafka_topic_partition_list_t* wanted = rd_kafka_topic_partition_list_new(len(topics))
+        cdef int code
+        for topic in topics:
+            rd_kafka_topic_partition_list_add(wanted, topic.encode(), RD_KAFKA_PARTITION_UA)
+        with nogil:
+            code = rd_kafka_subscribe(self.handle, wanted)
+        rd_kafka_topic_partition_list_destroy(wanted)
+        if code != 0:
+            raise SendError(f"the topics cannot be subscribed to: {error_text(code)}", where=", ".join(topics))
+
+    def fetch(self, int wait_ms):
+        """Wait for messages, at most so long; None if there are none.
+
+        Raises:
+            FatalClientError, SendError: the consumer cannot go on.
+        """
+        cdef Py_ssize_t i, got, kept
+        cdef rd_kafka_message_t* bad = NULL
+        cdef Fetched fetched = Fetched.__new__(Fetched)
+        fetched.messages = <rd_kafka_message_t**>malloc(self.most * sizeof(void*))
+        if fetched.messages == NULL:
+            raise MemoryError()
+        with nogil:
+            got = rd_kafka_consume_batch_queue(self.queue, wait_ms, fetched.messages, self.most)
+            kept = 0
+            for i in range(max(got, 0)):
+                if fetched.messages[i].err == 0:
+                    fetched.messages[kept] = fetched.messages[i]
+                    kept += 1
+                elif bad == NULL:
+                    bad = fetched.messages[i]
+                else:
+                    rd_kafka_message_destroy(fetched.messages[i])
+        fetched.count = kept
+        self.handed_out.add(fetched)
+        self.pass_on_logs()
+        if bad != NULL:
+            try:
+                self.raise_error(bad)
+            finally:
+                rd_kafka_message_destroy(bad)
+        return fetched if kept else None
+
+    cdef int raise_error(self, rd_kafka_message_t* message) except -1:
+        cdef int code = message.err
+        cdef const char* text = rd_kafka_message_errstr(message)
+        why = error_text(code) if text == NULL else f"{rd_kafka_err2name(code).decode()}: {text.decode('utf-8', 'replace')}"
+        if code == -150:                                            # _FATAL
+            fatal = self.fatal_error
+            raise FatalClientError(f"the Kafka client is beyond use: {why if fatal is None else ': '.join(fatal)}",
+                                   hint="the task is started again with a new client")
+        # Passing: the topic may come, the connection is made again, a member that was too slow joins anew.
+        if code in (3, 5, 6, 15, 16, 27, -147, -195, -193, -187, -185, -172, -139):
+            strncpy(self.last_error_text, why.encode()[:LAST_ERROR_BYTES - 1], LAST_ERROR_BYTES - 1)
+            client_log.warning("%s", why)
+            return 0
+        raise SendError(f"reading from Kafka failed: {why}")
+
+    def take_rebalance(self):
+        """What the group has decided since the last call.
+
+        Returns:
+            [("assign" | "revoke" | "lost", [(topic, partition), ...])], in order. Each must be answered, by `assign` or `unassign`.
+        """
+        cdef int i
+        decided = []
+        for i in range(self.rebalance_count):
+            partitions = pairs_of(self.rebalances[i].partitions)
+            rd_kafka_topic_partition_list_destroy(self.rebalances[i].partitions)
+            if self.rebalances[i].code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+                decided.append(("assign", partitions))
+            else:
+                decided.append(("lost" if rd_kafka_assignment_lost(self.handle) else "revoke", partitions))
+        self.rebalance_count = 0
+        return decided
+
+    def assign(self, partitions):
+        """Begin to fetch these partitions, beside those already assigned: at their committed offsets, or where told.
+
+        Args:
+            partitions: [(topic, partition, offset or None)].
+        """
+        cdef rd_kafka_topic_partition_list_t* wanted = list_of(partitions)
+        cdef rd_kafka_error_t* error = NULL
+        cdef int code = 0
+        with nogil:
+            if self.cooperative():
+                error = rd_kafka_incremental_assign(self.handle, wanted)
+            else:
+                code = rd_kafka_assign(self.handle, wanted)
+        rd_kafka_topic_partition_list_destroy(wanted)
+        self.raise_for(error, code, "partitions cannot be assigned")
+
+    def unassign(self, partitions):
+        """Give these partitions up: [(topic, partition)]."""
+        cdef rd_kafka_topic_partition_list_t* given_up = list_of([(*where, None) for where in partitions])
+        cdef rd_kafka_error_t* error = NULL
+        cdef int code = 0
+        with nogil:
+            if self.cooperative():
+                error = rd_kafka_incremental_unassign(self.handle, given_up)
+            else:
+                code = rd_kafka_assign(self.handle, NULL)
+        rd_kafka_topic_partition_list_destroy(given_up)
+        self.raise_for(error, code, "partitions cannot be given up")
+
+    cdef bint cooperative(self) noexcept nogil:
+        cdef const char* protocol = rd_kafka_rebalance_protocol(self.handle)
+        return protocol != NULL and protocol[0] == 67               # "COOPERATIVE"; the others are EAGER and NONE
+
+    cdef int raise_for(self, rd_kafka_error_t* error, int code, what) except -1:
+        if error != NULL:
+            why = rd_kafka_error_string(error).decode("utf-8", "replace")
+            rd_kafka_error_destroy(error)
+            raise SendError(f"{what}: {why}")
+        if code != 0:
+            raise SendError(f"{what}: {error_text(code)}")
+        return 0
+
+    def pause(self, partitions):
+        """Fetch nothing from these partitions until `resume`; membership goes on."""
+        cdef rd_kafka_topic_partition_list_t* some = list_of([(*where, None) for where in partitions])
+        cdef int code = rd_kafka_pause_partitions(self.handle, some)
+        rd_kafka_topic_partition_list_destroy(some)
+        self.raise_for(NULL, code, "partitions cannot be paused")
+
+    def resume(self, partitions):
+        """Fetch from these partitions again."""
+        cdef rd_kafka_topic_partition_list_t* some = list_of([(*where, None) for where in partitions])
+        cdef int code = rd_kafka_resume_partitions(self.handle, some)
+        rd_kafka_topic_partition_list_destroy(some)
+        self.raise_for(NULL, code, "partitions cannot be resumed")
+
+    def seek(self, partitions, int timeout_ms=5000):
+        """Go on at other offsets: [(topic, partition, offset)]."""
+        cdef rd_kafka_topic_partition_list_t* some = list_of(partitions)
+        cdef rd_kafka_error_t* error
+        with nogil:
+            error = rd_kafka_seek_partitions(self.handle, some, timeout_ms)
+        rd_kafka_topic_partition_list_destroy(some)
+        self.raise_for(error, 0, "the offsets cannot be gone back to")
+
+    def committed(self, partitions, int timeout_ms=5000):
+        """The group's committed offsets: [(topic, partition, offset or None)].
+
+        Raises:
+            RetriableError: the coordinator did not answer in time.
+        """
+        cdef rd_kafka_topic_partition_list_t* some = list_of([(*where, None) for where in partitions])
+        cdef int code
+        cdef int i
+        with nogil:
+            code = rd_kafka_committed(self.handle, some, timeout_ms)
+        found = [
+            (some.elems[i].topic.decode(), some.elems[i].partition, some.elems[i].offset if some.elems[i].offset >= 0 else None)
+            for i in range(some.cnt)
+        ]
+        rd_kafka_topic_partition_list_destroy(some)
+        if code != 0:
+            raise RetriableError(f"the committed offsets did not come: {error_text(code)}")
+        return found
+
+    def watermarks(self, str topic not None, int32_t partition, int timeout_ms=5000):
+        """(first offset, offset behind the last message) of a partition, asked of the broker.
+
+        Raises:
+            RetriableError: it did not answer in time.
+        """
+        cdef int64_t low, high
+        cdef int code
+        cdef bytes name = topic.encode()
+        cdef const char* text = name
+        with nogil:
+            code = rd_kafka_query_watermark_offsets(self.handle, text, partition, &low, &high, timeout_ms)
+        if code != 0:
+            raise RetriableError(f"the offsets of {topic}-{partition} did not come: {error_text(code)}")
+        return low, high
+
+    def commit(self, offsets, size_t number=0):
+        """Begin to commit offsets for the group: [(topic, partition, offset)]; `take_commits` tells how it went, by the number.
+
+        Raises:
+            LeaseLost: they are another worker's to commit now.
+        """
+        cdef rd_kafka_topic_partition_list_t* some
+        cdef int64_t lease = load_relaxed(&self.slot.lease_until_ns)
+        cdef int code
+        if lease != 0 and now_ns() > lease:
+            raise LeaseLost
+        some = list_of(offsets)
+        code = rd_kafka_commit_queue(self.handle, some, self.commit_queue, NULL, <void*>number)
+        rd_kafka_topic_partition_list_destroy(some)
+        self.raise_for(NULL, code, "the commit cannot be sent")
+
+    def take_commits(self, int wait_ms=0):
+        """Commits that have ended since the last call: [(number, None or the error's text)]; wait at most so long for the first."""
+        cdef rd_kafka_event_t* event
+        cdef rd_kafka_topic_partition_list_t* some
+        cdef int code, i
+        ended = []
+        while True:
+            with nogil:
+                event = rd_kafka_queue_poll(self.commit_queue, wait_ms)
+            if event == NULL:
+                return ended
+            wait_ms = 0
+            code = rd_kafka_event_error(event)
+            some = rd_kafka_event_topic_partition_list(event)
+            if code == 0 and some != NULL:
+                for i in range(some.cnt):
+                    code = code or some.elems[i].err
+            ended.append((<size_t>rd_kafka_event_opaque(event), None if code == 0 else error_text(code)))
+            rd_kafka_event_destroy(event)
+
+    def close(self):
+        """Leave: a static member keeps its place in the group until its session ends, a dynamic one gives it up."""
+        cdef int i
+        if self.handle == NULL:
+            return
+        self.closing = True
+        for fetched in list(self.handed_out):
+            (<Fetched>fetched).release()
+        with nogil:
+            rd_kafka_consumer_close(self.handle)
+        for i in range(self.rebalance_count):
+            rd_kafka_topic_partition_list_destroy(self.rebalances[i].partitions)
+        self.rebalance_count = 0
+        rd_kafka_queue_destroy(self.commit_queue)
+        self.shut()
+
+
+cdef void on_rebalance(
+        rd_kafka_t* handle, int code, rd_kafka_topic_partition_list_t* partitions, void* opaque) noexcept with gil:
+    """Keep what the group decided until `take_rebalance`. librdkafka decides nothing more before it has been answered."""
+    cdef FetchLoop loop = <FetchLoop>opaque
+    if loop.closing:
+        # The task has closed its partitions already; librdkafka only waits to be told.
+        if loop.cooperative():
+            rd_kafka_incremental_unassign(handle, partitions)
+        else:
+            rd_kafka_assign(handle, NULL)
+        return
+    if loop.rebalance_count < MOST_REBALANCES:
+        loop.rebalances[loop.rebalance_count].code = code
+        loop.rebalances[loop.rebalance_count].partitions = rd_kafka_topic_partition_list_copy(partitions)
+        loop.rebalance_count += 1
+
+
+cdef list pairs_of(rd_kafka_topic_partition_list_t* partitions):
+    cdef int i
+    return [(partitions.elems[i].topic.decode(), partitions.elems[i].partition) for i in range(partitions.cnt)]
+
+
+cdef rd_kafka_topic_partition_list_t* list_of(partitions) except NULL:
+    """[(topic, partition, offset or None)] as librdkafka's list."""
+    cdef rd_kafka_topic_partition_list_t* made = rd_kafka_topic_partition_list_new(len(partitions))
+    cdef rd_kafka_topic_partition_t* entry
+    for topic, partition, offset in partitions:
+        entry = rd_kafka_topic_partition_list_add(made, topic.encode(), partition)
+        entry.offset = RD_KAFKA_OFFSET_INVALID if offset is None else offset
+    return made
