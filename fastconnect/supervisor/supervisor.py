@@ -341,10 +341,11 @@ class Supervisor(Generic[W]):
             self._herder.kill()
 
     def _outcome(self) -> Outcome:
-        tasks = [TaskOutcome(task.status(), task.counters()) for _, task in sorted(self._tasks.items())]
-        killed = [str(task.id) for task in self._tasks.values() if task.was_killed or task.process is not None]
-        failed = [str(task.id) for task in self._tasks.values() if task.state is State.FAILED]
-        undrained = [str(task.id) for task in self._tasks.values() if task.was_undrained]
+        in_order = [task for _, task in sorted(self._tasks.items())]
+        tasks = [TaskOutcome(task.status(), task.counters()) for task in in_order]
+        killed = [str(task.id) for task in in_order if task.was_killed or task.process is not None]
+        failed = [str(task.id) for task in in_order if task.state is State.FAILED]
+        undrained = [str(task.id) for task in in_order if task.was_undrained]
         reason = self._stop_reason or ""
         exit_code = EXIT_CLEAN
         if self._finish is not None and self._finish.exit_code:
