@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 from typing_extensions import Buffer
 
 from fastconnect.api.record import Headers, Offset, Partition, RecordBatch, SourceRecord
-from fastconnect.errors import SendError
+from fastconnect.errors import RetriableError, SendError
 
 def boottime_ns() -> int:
     """CLOCK_BOOTTIME in nanoseconds: heartbeats and leases are in it, since it also counts while the machine is suspended."""
@@ -108,6 +108,9 @@ class StatusRing:
 
 class LeaseLost(Exception):  # noqa: N818 - what has happened, not what went wrong
     """The lease in the status page is over: this task may belong to another worker, so nothing more is sent or flushed."""
+
+class TopicMissing(RetriableError):
+    """The topic is not there. It may be soon: asking for it makes brokers create it, if they may."""
 
 class BatchTooLarge(SendError):
     """The broker refused a batch of several records for its size, which says nothing against any one of them."""

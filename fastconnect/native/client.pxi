@@ -14,6 +14,10 @@ cdef struct Topic:
     int64_t here_since_ns
 
 
+class TopicMissing(RetriableError):
+    """The topic is not there. It may be soon: asking for it makes brokers create it, if they may."""
+
+
 cdef class Client:
     """A librdkafka handle, with its events on one queue. Made in the process that uses it: it does not survive a fork."""
 
@@ -69,7 +73,8 @@ cdef class Client:
         """Ask a broker for a topic's partitions; return how many there are. What is known of it is then made new.
 
         Raises:
-            RetriableError: no broker answered, or the topic is not there yet (asking makes brokers create it, if they may).
+            RetriableError: no broker answered.
+            TopicMissing: the topic is not there (yet).
             SendError: the topic may not be written to, or its name is no legal one.
         """
         cdef Topic* entry = self.topic(topic)
@@ -85,7 +90,7 @@ cdef class Client:
             found = &answer.topics[0]
             if found.err != 0 or found.partition_cnt == 0:
                 if found.err in (0, 3, 5):           # UNKNOWN_TOPIC_OR_PART, LEADER_NOT_AVAILABLE: it may be in the making
-                    raise RetriableError(f"topic {topic} does not exist, and the broker has not created it")
+                    raise TopicMissing(f"topic {topic} does not exist, and the broker has not created it")
                 raise SendError(f"topic {topic} cannot be written to: {error_text(found.err)}")
             available = <int32_t*>malloc(found.partition_cnt * sizeof(int32_t))
             if available == NULL:

@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Any
 
-from fastconnect._core import SendLoop, StatusPage
+from fastconnect._core import SendLoop, StatusPage, TopicMissing
 from fastconnect.api.record import EndOfData, Polled, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import DataError, RetriableError, SendError
@@ -31,7 +31,12 @@ RETRY_WAITS_MS = (100, 200, 400, 800, 1600, 3200, 5000)
 TOPIC_WITHIN_S = 30.0
 """A topic that is not there yet may be in the making; so long we wait for it."""
 
+SAY_AFTER_S = 1.0
+"""A new topic is there within this time; whoever waits longer says so."""
+
 TOPIC_AGAIN_MS = 20
+TOPIC_AGAIN_LATER_MS = 250
+"""How often to ask for it: within that first time, and from then on."""
 
 LOOK_AGAIN_MS = 500
 """The longest sleep: how late a target state set without a signal is noticed."""
@@ -147,22 +152,35 @@ class SourceLoop:
 
     def _queue(self, polled: list[SourceRecord] | RecordBatch) -> bool:
         """Convert a batch and queue it; wait for its topic if that must be. False: the task is to stop."""
-        until = time.monotonic() + TOPIC_WITHIN_S
+        began = time.monotonic()
+        said = False
         while True:
             try:
                 self.page.records_polled += self.conversion.queue(self.send_loop, polled)
-                return True
+                break
             except DataError as error:
                 raise name_record(error, polled) from error
             except RetriableError as error:
-                if time.monotonic() > until:
+                waited_s = time.monotonic() - began
+                # A broker that is away is waited for as long as it takes, as it is later on. A topic's name may be mistyped.
+                if isinstance(error, TopicMissing) and waited_s > TOPIC_WITHIN_S:
                     raise SendError(
                         error.message, hint="create the topic, or allow the broker to: auto.create.topics.enable"
                     ) from error
+                if waited_s > SAY_AFTER_S and not said:
+                    logger.warning("Sending has to wait. %s", error)
+                    self.channel.tell_state(State.RUNNING, f"waiting: {error}")
+                    said = True
                 self.page.beat()
-                self.orders.wait(TOPIC_AGAIN_MS)
+                self.orders.wait(TOPIC_AGAIN_LATER_MS if waited_s > SAY_AFTER_S else TOPIC_AGAIN_MS)
+                self.send_loop.poll(0)
+                self.offsets.flush_if_due()
                 if self.orders.target is TargetState.STOPPED:
                     return False
+        if said:
+            logger.info("Sending goes on.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
+            self.channel.tell_state(State.RUNNING)
+        return True
 
     def _finish(self) -> None:
         """The source has ended: deliver and flush the rest, then say so."""
