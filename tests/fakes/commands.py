@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,20 +70,19 @@ class Process:
 class Command:
     """A running command with its output in files."""
 
-    def __init__(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+    def __init__(self, words: list[str], folder: Path, environment: Mapping[str, str], wrapper: Sequence[str] = ()) -> None:
         self.words = words
         self._out, self._err = folder / "stdout", folder / "stderr"
-        with self._out.open("wb") as out, self._err.open("wb") as err:
+        with self._out.open("wb") as out, self._err.open("wb") as err, _signals_as_in_a_shell():
             # A session of its own: what is sent to the tests' terminal is not for it.
             self._process = subprocess.Popen(
-                [FASTCONNECT, *words],
+                [*wrapper, FASTCONNECT, *words],
                 cwd=folder.parent,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
                 start_new_session=True,
-                preexec_fn=_signals_as_in_a_shell,  # noqa: PLW1509 - the tests have one thread that forks
             )
         self.pid = self._process.pid
 
@@ -157,11 +156,11 @@ class Shell:
         self.environment = {**os.environ, "FASTCONNECT_HOME": str(self.home), **environment}
         self.commands: list[Command] = []
 
-    def start(self, *words: object) -> Command:
-        """Start `fastconnect` with these arguments."""
+    def start(self, *words: object, wrapper: Sequence[str] = ()) -> Command:
+        """Start `fastconnect` with these arguments, by way of another program if one is given."""
         folder = self.folder / f"command-{len(self.commands)}"
         folder.mkdir()
-        command = Command([str(word) for word in words], folder, self.environment)
+        command = Command([str(word) for word in words], folder, self.environment, wrapper)
         self.commands.append(command)
         return command
 
@@ -205,7 +204,11 @@ def _stat(pid: int) -> list[str] | None:
         return None
 
 
-def _signals_as_in_a_shell() -> None:
-    # What runs the tests may ignore SIGINT (a background job does), and that would be inherited.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE):
-        signal.signal(number, signal.SIG_DFL)
+@contextlib.contextmanager
+def _signals_as_in_a_shell() -> Iterator[None]:
+    """What runs the tests may ignore SIGINT (a background job does), and commands started meanwhile would ignore it too."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
