@@ -175,8 +175,7 @@ class Task:
         page = self._reader.state()
         if page is not None and page.state != self.state:
             self._take_state(StateChange(int(page.state), page.reason))
-        if self._running_since is not None and now - self._running_since >= self._restarts.healthy_after_s:
-            self._take_health()
+        self._look_if_healthy(now)
         self._look_if_stuck()
 
     def _take_state(self, change: StateChange) -> None:
@@ -192,8 +191,9 @@ class Task:
         self._stuck = False
         self._tell(self.status())
 
-    def _take_health(self) -> None:
-        if self._restarts.failures:
+    def _look_if_healthy(self, now: float) -> None:
+        long_enough = self._running_since is not None and now - self._running_since >= self._restarts.healthy_after_s
+        if long_enough and self._restarts.failures:
             self._restarts.healthy()
             self._tell(self.status())
 
@@ -217,6 +217,7 @@ class Task:
         assert self.process is not None
         asked = self.process.asked
         pid = self.process.child.pid
+        self._look_if_healthy(time.monotonic())  # it may have become so since the last turn
         self.process = None
         self.listen()  # its last words
         ended = self._reader.counters().get("at_end") == 1 or self._finished
