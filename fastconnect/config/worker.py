@@ -135,17 +135,15 @@ class WorkerConfig(Config):
     @classmethod
     def _read(cls, props: Mapping[str, str | None]) -> tuple[Self | None, list[Fault]]:
         config, faults = super()._read(props)
-        if config is None:
-            return config, faults
         originals = Originals({key: value for key, value in props.items() if value is not None})
-        config = config.replace(_originals=originals, _warnings=_warnings(cls, originals))
-        if any(setting.key != "bootstrap.servers" for setting in config.producer_settings()):
+        warnings = _warnings(cls, originals)
+        if settings := _producer_settings(originals):
             from fastconnect.config.client import to_librdkafka
 
-            producer = to_librdkafka(config.producer_settings(), {})
+            producer = to_librdkafka(settings, {})
             faults += producer.faults
-            config.warnings.extend(producer.warnings)
-        return config, faults
+            warnings += producer.warnings
+        return (None if config is None else config.replace(_originals=originals, _warnings=warnings)), faults
 
     def check(self) -> Iterable[Fault]:
         """Addresses that are none, a wait that begins above its limit, and a policy that is none."""
@@ -188,16 +186,16 @@ class WorkerConfig(Config):
         The worker's own security settings come first: in Kafka Connect they have to be said twice, once with `producer.` before
         them. They are left out where the producers have servers of their own, which may want others.
         """
-        own_servers = "producer.bootstrap.servers" in self._originals
-        settings = (
-            []
-            if own_servers
-            else [Setting(key, key, value) for key, value in self._originals.items() if _SECURITY.fullmatch(key)]
-        )
+        settings = _producer_settings(self._originals)
         if self.bootstrap_servers:
-            settings.append(Setting("bootstrap.servers", "bootstrap.servers", ",".join(self.bootstrap_servers)))
-        settings += [Setting(f"producer.{name}", name, value) for name, value in under("producer.", self._originals).items()]
+            settings.insert(0, Setting("bootstrap.servers", "bootstrap.servers", ",".join(self.bootstrap_servers)))
         return settings
+
+
+def _producer_settings(originals: Mapping[str, str]) -> list[Setting]:
+    own_servers = "producer.bootstrap.servers" in originals
+    security = [] if own_servers else [Setting(key, key, value) for key, value in originals.items() if _SECURITY.fullmatch(key)]
+    return security + [Setting(f"producer.{name}", name, value) for name, value in under("producer.", originals).items()]
 
 
 def under(prefix: str, config: Mapping[str, str | None] | Mapping[str, str]) -> dict[str, str]:

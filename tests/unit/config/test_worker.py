@@ -147,9 +147,9 @@ def test_producers_get_the_workers_security_then_their_own_settings():
         {"security.protocol": "SSL", "ssl.key.password": "a", "producer.ssl.key.password": "b", "bootstrap.servers": "k:1"}
     )
     assert [(setting.key, setting.value) for setting in worker.producer_settings()] == [
+        ("bootstrap.servers", "k:1"),
         ("security.protocol", "SSL"),
         ("ssl.key.password", "a"),
-        ("bootstrap.servers", "k:1"),
         ("producer.ssl.key.password", "b"),
     ]
 
