@@ -93,7 +93,22 @@ def fastconnect(ctx: click.Context, verbose: bool) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit; an error is one clear message on stderr, without a traceback."""
     words = sys.argv[1:] if arguments is None else arguments
+    _open_standard_files()
     sys.exit(_exit_code(words))
+
+
+def _open_standard_files() -> None:
+    """Give a command that was started without standard input, output or error (`>&-`) /dev/null for it.
+
+    Else the next file to be opened took its number, and what is meant for the user were written into the offset store.
+    """
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free number: this one
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(number, "r" if number == 0 else "w", closefd=False))  # noqa: SIM115 - for good
 
 
 def _exit_code(words: list[str]) -> int:
