@@ -232,14 +232,17 @@ cdef class FetchLoop(Client):
     cdef rd_kafka_queue_t* commit_queue
     cdef Rebalance[MOST_REBALANCES] rebalances
     cdef int rebalance_count
+    cdef int taken_count            # so many of them, the first ones, are known to the task and not yet answered
     cdef bint closing
     cdef object handed_out          # the batches that somebody still holds
+    cdef list partition_ends        # told by librdkafka where enable.partition.eof is set
 
     def __init__(self, dict conf, StatusPage page not None, Py_ssize_t most=10_000):
         self.page = page
         self.slot = page.slot
         self.most = most
         self.handed_out = weakref.WeakSet()
+        self.partition_ends = []
         self.open(RD_KAFKA_CONSUMER, conf, 0, &on_rebalance)
         rd_kafka_poll_set_consumer(self.handle)
         rd_kafka_queue_destroy(self.queue)
@@ -261,25 +264,47 @@ cdef class FetchLoop(Client):
         if code != 0:
             raise SendError(f"the topics cannot be subscribed to: {error_text(code)}", where=", ".join(topics))
 
-    def fetch(self, int wait_ms):
+    def unsubscribe(self):
+        """Begin to leave the group, a static member too; to be called before `close` where the member is not to come back.
+
+        The partitions are revoked by it: answer that, and fetch on until there are none, for only then the group is told.
+        """
+        cdef int code
+        with nogil:
+            code = rd_kafka_unsubscribe(self.handle)
+        self.raise_for(NULL, code, "the group cannot be left")
+
+    def fetch(self, int wait_ms, Py_ssize_t most=0):
         """Wait for messages, at most so long; None if there are none.
 
+        Args:
+            most: how many at most, this time; 0: as many as said in the beginning.
         Raises:
             FatalClientError, SendError: the consumer cannot go on.
         """
         cdef Py_ssize_t i, got, kept
         cdef rd_kafka_message_t* bad = NULL
         cdef Fetched fetched = Fetched.__new__(Fetched)
-        fetched.messages = <rd_kafka_message_t**>malloc(self.most * sizeof(void*))
+        if most <= 0 or most > self.most:
+            most = self.most
+        fetched.messages = <rd_kafka_message_t**>malloc(most * sizeof(void*))
         if fetched.messages == NULL:
             raise MemoryError()
         with nogil:
-            got = rd_kafka_consume_batch_queue(self.queue, wait_ms, fetched.messages, self.most)
+            got = rd_kafka_consume_batch_queue(self.queue, wait_ms, fetched.messages, most)
             kept = 0
             for i in range(max(got, 0)):
                 if fetched.messages[i].err == 0:
                     fetched.messages[kept] = fetched.messages[i]
                     kept += 1
+                elif fetched.messages[i].err == RD_KAFKA_RESP_ERR__PARTITION_EOF:
+                    with gil:
+                        self.partition_ends.append((
+                            rd_kafka_topic_name(fetched.messages[i].rkt).decode(),
+                            fetched.messages[i].partition,
+                            fetched.messages[i].offset,
+                        ))
+                    rd_kafka_message_destroy(fetched.messages[i])
                 elif bad == NULL:
                     bad = fetched.messages[i]
                 else:
@@ -309,6 +334,16 @@ cdef class FetchLoop(Client):
             return 0
         raise SendError(f"reading from Kafka failed: {why}")
 
+    def take_ends(self):
+        """[(topic, partition, offset)] of the partitions whose end was met since the last call, with `enable.partition.eof`.
+
+        All messages before an end are in the batches fetched so far. The offset is that of the next message to come: behind
+        what a transaction or the cleaner leaves at the end of a partition, which is never delivered.
+        """
+        ends = self.partition_ends
+        self.partition_ends = []
+        return ends
+
     def take_rebalance(self):
         """What the group has decided since the last call.
 
@@ -317,15 +352,25 @@ cdef class FetchLoop(Client):
         """
         cdef int i
         decided = []
-        for i in range(self.rebalance_count):
+        for i in range(self.taken_count, self.rebalance_count):
             partitions = pairs_of(self.rebalances[i].partitions)
-            rd_kafka_topic_partition_list_destroy(self.rebalances[i].partitions)
             if self.rebalances[i].code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
                 decided.append(("assign", partitions))
             else:
                 decided.append(("lost" if rd_kafka_assignment_lost(self.handle) else "revoke", partitions))
-        self.rebalance_count = 0
+        self.taken_count = self.rebalance_count
         return decided
+
+    cdef void forget_answered(self) noexcept:
+        """The first rebalance that was taken has its answer."""
+        cdef int i
+        if self.taken_count == 0:
+            return
+        rd_kafka_topic_partition_list_destroy(self.rebalances[0].partitions)
+        for i in range(1, self.rebalance_count):
+            self.rebalances[i - 1] = self.rebalances[i]
+        self.rebalance_count -= 1
+        self.taken_count -= 1
 
     def assign(self, partitions):
         """Begin to fetch these partitions, beside those already assigned: at their committed offsets, or where told.
@@ -342,6 +387,7 @@ cdef class FetchLoop(Client):
             else:
                 code = rd_kafka_assign(self.handle, wanted)
         rd_kafka_topic_partition_list_destroy(wanted)
+        self.forget_answered()
         self.raise_for(error, code, "partitions cannot be assigned")
 
     def unassign(self, partitions):
@@ -355,6 +401,7 @@ cdef class FetchLoop(Client):
             else:
                 code = rd_kafka_assign(self.handle, NULL)
         rd_kafka_topic_partition_list_destroy(given_up)
+        self.forget_answered()
         self.raise_for(error, code, "partitions cannot be given up")
 
     cdef bint cooperative(self) noexcept nogil:
@@ -429,6 +476,19 @@ cdef class FetchLoop(Client):
             raise RetriableError(f"the offsets of {topic}-{partition} did not come: {error_text(code)}")
         return low, high
 
+    def known_ends(self, partitions):
+        """[offset behind the last message] of partitions as the last fetch answered; None where nothing was fetched yet."""
+        cdef int64_t low, high
+        cdef bytes name
+        known = []
+        for topic, partition in partitions:
+            name = topic.encode()
+            if rd_kafka_get_watermark_offsets(self.handle, name, partition, &low, &high) != 0 or high < 0:
+                known.append(None)
+            else:
+                known.append(high)
+        return known
+
     def commit(self, offsets, size_t number=0):
         """Begin to commit offsets for the group: [(topic, partition, offset)]; `take_commits` tells how it went, by the number.
 
@@ -473,11 +533,13 @@ cdef class FetchLoop(Client):
         self.closing = True
         for fetched in list(self.handed_out):
             (<Fetched>fetched).release()
-        with nogil:
-            rd_kafka_consumer_close(self.handle)
+        # A rebalance that nobody has answered would be waited for, for ever.
         for i in range(self.rebalance_count):
+            answer_on_closing(self.handle, self.rebalances[i].code, self.rebalances[i].partitions)
             rd_kafka_topic_partition_list_destroy(self.rebalances[i].partitions)
         self.rebalance_count = 0
+        with nogil:
+            rd_kafka_consumer_close(self.handle)
         rd_kafka_queue_destroy(self.commit_queue)
         self.shut()
 
@@ -487,16 +549,28 @@ cdef void on_rebalance(
     """Keep what the group decided until `take_rebalance`. librdkafka decides nothing more before it has been answered."""
     cdef FetchLoop loop = <FetchLoop>opaque
     if loop.closing:
-        # The task has closed its partitions already; librdkafka only waits to be told.
-        if loop.cooperative():
-            rd_kafka_incremental_unassign(handle, partitions)
-        else:
-            rd_kafka_assign(handle, NULL)
+        answer_on_closing(handle, code, partitions)
         return
     if loop.rebalance_count < MOST_REBALANCES:
         loop.rebalances[loop.rebalance_count].code = code
         loop.rebalances[loop.rebalance_count].partitions = rd_kafka_topic_partition_list_copy(partitions)
         loop.rebalance_count += 1
+
+
+cdef void answer_on_closing(rd_kafka_t* handle, int code, rd_kafka_topic_partition_list_t* partitions) noexcept:
+    """The task has closed its partitions already and wants no others; librdkafka only waits to be told."""
+    cdef const char* protocol = rd_kafka_rebalance_protocol(handle)
+    cdef rd_kafka_error_t* error = NULL
+    if protocol == NULL or protocol[0] != 67:
+        rd_kafka_assign(handle, NULL)
+    elif code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+        with nogil:
+            error = rd_kafka_incremental_assign(handle, partitions)
+    else:
+        with nogil:
+            error = rd_kafka_incremental_unassign(handle, partitions)
+    if error != NULL:
+        rd_kafka_error_destroy(error)
 
 
 cdef list pairs_of(rd_kafka_topic_partition_list_t* partitions):

@@ -257,6 +257,8 @@ cdef extern from *:
     extern void rd_kafka_conf_set_opaque(rd_kafka_conf_t *, void *);
     extern int rd_kafka_poll_set_consumer(rd_kafka_t *);
     extern int rd_kafka_subscribe(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
+    extern int rd_kafka_unsubscribe(rd_kafka_t *);
+    extern int rd_kafka_get_watermark_offsets(rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *);
     extern rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *);
     extern rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *);
     extern ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t *, int, rd_kafka_message_t **, size_t);
@@ -306,6 +308,8 @@ cdef extern from *:
     void rd_kafka_conf_set_opaque(rd_kafka_conf_t*, void*) noexcept nogil
     int rd_kafka_poll_set_consumer(rd_kafka_t*) noexcept nogil
     int rd_kafka_subscribe(rd_kafka_t*, const rd_kafka_topic_partition_list_t*) noexcept nogil
+    int rd_kafka_unsubscribe(rd_kafka_t*) noexcept nogil
+    int rd_kafka_get_watermark_offsets(rd_kafka_t*, const char*, int32_t, int64_t*, int64_t*) noexcept nogil
     rd_kafka_queue_t* rd_kafka_queue_get_consumer(rd_kafka_t*) noexcept nogil
     rd_kafka_queue_t* rd_kafka_queue_new(rd_kafka_t*) noexcept nogil
     Py_ssize_t rd_kafka_consume_batch_queue(rd_kafka_queue_t*, int, rd_kafka_message_t**, size_t) noexcept nogil
@@ -337,6 +341,7 @@ cdef enum:
     RD_KAFKA_CONSUMER = 1
     RD_KAFKA_EVENT_OFFSET_COMMIT = 0x20
     RD_KAFKA_OFFSET_INVALID = -1001
+    RD_KAFKA_RESP_ERR__PARTITION_EOF = -191
     RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS = -175
     RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS = -174
     RD_KAFKA_TIMESTAMP_CREATE_TIME = 1

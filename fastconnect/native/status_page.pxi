@@ -8,6 +8,7 @@
 import zlib
 
 from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize, PyBytes_GET_SIZE
+from libc.math cimport log2
 from libc.string cimport memcpy, memset
 
 from atomics cimport (
@@ -242,6 +243,33 @@ cdef class StatusPage:
     @records_polled.setter
     def records_polled(self, int64_t value):
         store_relaxed(&self.slot.records_polled, value)
+
+    def hand_over(self, int64_t records, int64_t size):
+        """Count records (and their bytes) that are given to a sink task now."""
+        add_relaxed(&self.slot.records_sent, records)
+        add_relaxed(&self.slot.bytes_sent, size)
+
+    def take_over(self, int64_t records, int64_t size, int64_t handed_over_ns):
+        """Count records (and their bytes) that a sink task has taken, given to it at `handed_over_ns` (`boottime_ns`)."""
+        cdef int64_t now = now_ns()
+        cdef int64_t took_us = max((now - handed_over_ns) // 1000, 1)
+        cdef int bucket = 0
+        add_relaxed(&self.slot.records_acked, records)
+        add_relaxed(&self.slot.bytes_acked, size)
+        if load_relaxed(&self.slot.first_ack_ns) == 0:
+            store_relaxed(&self.slot.first_ack_ns, now)
+        store_relaxed(&self.slot.last_ack_ns, now)
+        bucket = min(<int>(2 * log2(<double>took_us)), LATENCY_BUCKETS - 1)
+        add_relaxed(&self.slot.latency[bucket], records)
+
+    @property
+    def retries(self):
+        """How often something was tried again."""
+        return load_relaxed(&self.slot.retries)
+
+    @retries.setter
+    def retries(self, int64_t value):
+        store_relaxed(&self.slot.retries, value)
 
     @property
     def records_filtered(self):
