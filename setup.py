@@ -1,8 +1,8 @@
 """Builds the compiled modules; everything else about the package is in pyproject.toml.
 
 `_core` is the send and the fetch loop; `converters._plain` looks through Python values for what JSON libraries and Kafka
-Connect write differently. The librdkafka functions that `_core` calls stay undefined in it: at run time they are found in the library that the
-confluent-kafka wheel carries (see fastconnect/librdkafka.py), so no header and no second librdkafka is needed here.
+Connect write differently. The librdkafka functions that `_core` calls stay undefined in it: at run time they are found in the
+library that the confluent-kafka wheel carries (see fastconnect/librdkafka.py), so no header and no second librdkafka is needed.
 """
 
 import sys
