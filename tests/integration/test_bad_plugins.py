@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,7 +31,15 @@ class Beside:
         self.topics = topics
         self.topic = topic
 
-    def start(self, fault: str, *, until_done: bool = True, rate: int = 3_000, **more: object) -> Command:
+    def start(
+        self,
+        fault: str,
+        *,
+        until_done: bool = True,
+        rate: int = 3_000,
+        worker: Mapping[str, object] = WORKER,
+        **more: object,
+    ) -> Command:
         bad = {"name": "bad", "connector.class": "FaultySource", "topic": self.topic, "fault": fault, **more}
         good = {"name": "good", "connector.class": "SequenceSource", "topic": f"{self.topic}-good", "rate": rate}
         if until_done:
@@ -38,7 +48,7 @@ class Beside:
             text = "".join(f"{key}={value}\n" for key, value in config.items())
             (self.run.folder / f"{config['name']}.properties").write_text(text)
         words: list[object] = ["run", "bad.properties", "good.properties", "--bootstrap-servers", self.topics.bootstrap]
-        for key, value in WORKER.items():
+        for key, value in worker.items():
             words += ["--set", f"{key}={value}"]
         return self.run.start(*words, *(["--until-done"] if until_done else []))
 
@@ -85,6 +95,18 @@ def test_a_task_that_fails_again_and_again_is_left_failed_with_its_reason(beside
     # What came before the fault is delivered and flushed where the process could still do so, and then not sent again.
     if fault in ("raise-in-poll", "connect-error-in-poll", "return-a-dict-in-poll"):
         assert beside.values() == [b"0", b"1", b"2", b"3", b"4"]
+
+
+def test_the_waits_between_restarts_double_up_to_their_limit(beside: Beside) -> None:
+    limits = {"restart.max.failures": 6, "restart.backoff.initial.ms": 40, "restart.backoff.max.ms": 200}
+    ended = beside.start("raise-in-start", worker=limits).wait()
+    assert ended.code == 1, str(ended)
+    waits = [int(wait) for wait in re.findall(r"wait_ms=(\d+) failures=", ended.err)]
+    assert len(waits) == 5
+    for wait, longest in zip(waits, (40, 80, 160, 200, 200), strict=True):
+        assert 0.75 * longest - 1 <= wait <= longest
+    assert ended.err.count("[bad|task-0] Task process started.") == 6
+    assert ended.err.count("[good|task-0] Task process started.") == 1
 
 
 FOR_GOOD = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import signal
 from collections import Counter
@@ -164,3 +165,75 @@ def test_ctrl_c_in_a_run_until_done_drains_and_the_next_one_continues_without_a_
     audit = Audit.of(topics.read(fresh_topic))
     assert audit.missing(4, 6_000) == []
     assert (audit.duplicates, audit.disorder) == (0, 0)
+
+
+def test_a_watched_folder_gives_each_line_of_new_and_growing_files_through_kills(
+    run: Shell, topics: Topics, fresh_topic: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    words = [
+        "run", "--set", "name=watch", "--set", "connector.class=FileSource", "--set", f"topic={fresh_topic}",
+        "--set", f"paths={folder}", "--set", "watch=true", "--set", "watch.interval.ms=100", "--tasks", 2,
+        "--set", "value.converter=org.apache.kafka.connect.storage.StringConverter",
+        "--set", "offset.flush.interval.ms=50", "--bootstrap-servers", topics.bootstrap,
+    ]  # fmt: skip
+    topics.create(fresh_topic)
+    expected: set[bytes] = set()
+
+    def put(name: str, content: list[bytes], pack: bool = False) -> None:
+        text = b"".join(line + b"\n" for line in content)
+        with (tmp_path / name).open("wb") as file:
+            file.write(gzip.compress(text) if pack else text)
+        (tmp_path / name).rename(folder / name)  # all of it at once, as it should be done
+        expected.update(content)
+
+    def all_is_there() -> bool:
+        return set(topics.values(fresh_topic)) == expected
+
+    command = run.start(*words)
+    put("a.txt", [b"a-%d" % number for number in range(5_000)])
+    until(all_is_there, "the first file arrives")
+    command.tasks()[0].send(signal.SIGKILL)
+    put("b.gz", [b"b-%d" % number for number in range(5_000)], pack=True)
+    until(all_is_there, "the second one does")
+    with (folder / "a.txt").open("ab") as file:
+        file.write(b"more\n")
+    expected.add(b"more")
+    until(all_is_there, "what was added does")
+    command.kill()
+    put("c.txt", [b"c"])
+    again = run.start(*words)
+    until(all_is_there, "what came while nobody watched does")
+    again.send(signal.SIGTERM)
+    assert again.wait().code == 0
+    found = topics.values(fresh_topic)
+    assert len(found) - len(expected) <= 5_000, "at most the file of the killed task comes twice"
+
+
+CLOSED = ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"]
+
+
+@pytest.mark.parametrize("closed", CLOSED)
+def test_a_command_without_standard_files_works(
+    run: Shell, topics: Topics, fresh_topic: str, tmp_path: Path, closed: str
+) -> None:
+    (tmp_path / "some.txt").write_bytes(b"one\ntwo\n")
+    command = run.start(
+        "ingest", "some.txt", "--topic", fresh_topic, "--bootstrap-servers", topics.bootstrap, "--tasks", 1,
+        wrapper=["sh", "-c", f'exec "$@" {closed}', "sh"],
+    )  # fmt: skip
+    assert command.wait().code == 0
+    assert sorted(value or b"" for value in topics.values(fresh_topic)) == [b"one", b"two"]
+    assert len(json.loads(run.run("offsets", "show", "--json").out)) == 1, "the store is whole"
+
+
+def test_a_reader_of_the_log_that_goes_away_stops_nothing(run: Shell, topics: Topics, fresh_topic: str, tmp_path: Path) -> None:
+    run.start(
+        "run", "--set", "name=seq", "--set", "connector.class=SequenceSource", "--set", f"topic={fresh_topic}",
+        "--set", "count=1000", "--until-done", "--bootstrap-servers", topics.bootstrap,
+        wrapper=["sh", "-c", '{ "$@" >/dev/null; echo $? >code; } 2>&1 | head -c 1', "sh"],
+    ).wait()  # fmt: skip
+    assert (tmp_path / "code").read_text() == "0\n"
+    audit = Audit.of(topics.read(fresh_topic))
+    assert (audit.missing(1, 1_000), audit.duplicates) == ([], 0)
