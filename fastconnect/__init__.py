@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from fastconnect import librdkafka as _librdkafka  # before anything imports _core: it binds to this library
 from fastconnect.api.config import Bytes, Config, Duration, Meta, Regex, Secret, Topic, field
-from fastconnect.api.connector import SourceConnector
+from fastconnect.api.connector import SinkConnector, SourceConnector
+from fastconnect.api.functions import record, sink, source
 from fastconnect.api.record import END, ByteOffsets, CountOffsets, Polled, RecordBatch, SourceRecord
-from fastconnect.api.task import SourceTask
-from fastconnect.errors import ConfigError, ConnectError, DataError, Fault, RetriableError
+from fastconnect.api.sink_records import SinkRecord, SinkRecords, TopicPartition
+from fastconnect.api.task import SinkTask, SourceTask
+from fastconnect.errors import ConfigError, ConnectError, DataError, Fault, FunctionError, RetriableError
 
 __all__ = [
     "END",
@@ -25,17 +27,26 @@ __all__ = [
     "DataError",
     "Duration",
     "Fault",
+    "FunctionError",
     "Meta",
     "Polled",
     "RecordBatch",
     "Regex",
     "RetriableError",
     "Secret",
+    "SinkConnector",
+    "SinkRecord",
+    "SinkRecords",
+    "SinkTask",
     "SourceConnector",
     "SourceRecord",
     "SourceTask",
     "Topic",
+    "TopicPartition",
     "field",
+    "record",
+    "sink",
+    "source",
 ]
 
 del _librdkafka

@@ -74,6 +74,12 @@ class PluginNotFoundError(ConfigError):
     """No installed plugin answers to this class name or alias."""
 
 
+class FunctionError(ConnectError):
+    """A connector function, or the file it is in, is written in a way that cannot work: running it again meets the same."""
+
+    retry_helps = False
+
+
 class OffsetStoreError(RetriableError):
     """The offset store refused a read or a write; what it held before is untouched."""
 

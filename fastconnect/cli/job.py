@@ -24,11 +24,12 @@ import msgspec
 from fastconnect import logs
 from fastconnect.cli.console import wants_drawing
 from fastconnect.cli.summary import Summary, summarize
-from fastconnect.errors import ConfigError, Fault, PluginNotFoundError
+from fastconnect.errors import ConfigError, Fault, FunctionError, PluginNotFoundError
 from fastconnect.herder.herder import ConnectorSpec, View
-from fastconnect.states import State
+from fastconnect.states import Exit, State
 
 if TYPE_CHECKING:
+    from fastconnect.cli.local_file import LocalFile
     from fastconnect.config.worker import WorkerConfig
     from fastconnect.reports import TaskChannel, TaskSpec
     from fastconnect.storage.stores import OffsetStore
@@ -136,16 +137,32 @@ class _Entrypoints:
     """The bodies of the supervisor's children."""
 
     def __init__(
-        self, connectors: Sequence[ConnectorSpec], worker: WorkerConfig, view: View | None, *, until_done: bool
+        self,
+        connectors: Sequence[ConnectorSpec],
+        worker: WorkerConfig,
+        view: View | None,
+        files: Mapping[str, LocalFile],
+        *,
+        until_done: bool,
     ) -> None:
         self._connectors = connectors
         self._worker = worker
         self._view = view
+        self._files = files
         self._until_done = until_done
 
     def task(self, spec: TaskSpec, channel: TaskChannel) -> int | None:
         from fastconnect.task.main import run as run_task
 
+        file = self._files.get(spec.id.connector)
+        if file is not None:
+            signal.signal(signal.SIGTERM, lambda *_: None)  # the page says it too, when the file is imported
+            try:
+                config = file.register(spec.connector_config)
+            except FunctionError as error:
+                channel.tell_state(State.FAILED, str(error), explained=True)
+                return Exit.UNUSABLE
+            spec = msgspec.structs.replace(spec, connector_config=config)
         return run_task(spec, channel, self._worker)
 
     def herder(self, channel: HerderChannel) -> int | None:
@@ -171,7 +188,14 @@ class _Entrypoints:
 
     def connector(self, request: RunConnector, worker: WorkerConfig) -> bytes:
         from fastconnect.herder import connector_process
+        from fastconnect.herder.connector_report import ConnectorReport
 
+        file = self._files.get(request.name)
+        if file is not None:
+            try:
+                request = msgspec.structs.replace(request, config=file.register(request.config))
+            except FunctionError as error:
+                return msgspec.msgpack.encode(ConnectorReport(faults=[Fault("", str(error))]))
         return connector_process.run(request, worker)
 
 
@@ -185,16 +209,25 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     summary: Summary
 
 
-def run(connectors: Sequence[ConnectorSpec], worker: WorkerConfig, view: View | None, *, until_done: bool) -> Ended:
+def run(
+    connectors: Sequence[ConnectorSpec],
+    worker: WorkerConfig,
+    view: View | None,
+    *,
+    until_done: bool,
+    files: Mapping[str, LocalFile] | None = None,
+) -> Ended:
     """Be the supervisor of these connectors until they are done, or until a signal stops them.
 
+    Args:
+        files: the Python files that some of the connectors are in, by the connectors' names.
     Raises:
         ConfigError: a connector cannot be used, or a plugin not be loaded; no task was started.
     """
     preload(worker)
     from fastconnect.supervisor.supervisor import Supervisor
 
-    outcome = Supervisor(worker, _Entrypoints(connectors, worker, view, until_done=until_done)).run()
+    outcome = Supervisor(worker, _Entrypoints(connectors, worker, view, files or {}, until_done=until_done)).run()
     if wants_drawing():
         click.echo("\r\x1b[J", nl=False, err=True)  # what a herder that was killed has left on the screen
     if outcome.exit_code == EXIT_UNUSABLE:

@@ -1,12 +1,15 @@
-"""`fastconnect run`: connectors from their config files, as Kafka Connect's connect-standalone runs them."""
+"""`fastconnect run`: connectors from Kafka Connect's config files, as connect-standalone runs them, or from Python files."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+import msgspec
 
+from fastconnect.cli.local_file import LocalFile
 from fastconnect.cli.options import (
     EXISTING_FILE,
     parse_settings,
@@ -16,10 +19,31 @@ from fastconnect.cli.options import (
     worker_properties,
 )
 
+if TYPE_CHECKING:
+    from fastconnect.herder.herder import ConnectorSpec
+
+
+class _ConnectorFile(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2 only
+    """A config file that exists, or a Python file and the name of a connector in it."""
+
+    name = "connector file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | LocalFile:
+        """Give a LocalFile for `FILE.py` and `FILE.py:NAME`, else a Path."""
+        local = LocalFile.parse(str(value))
+        path = EXISTING_FILE.convert(str(local.path) if local else value, param, ctx)
+        return local or Path(path)
+
 
 @click.command()
-@click.argument("connector_files", metavar="[CONNECTOR_FILE]...", nargs=-1, type=EXISTING_FILE)
+@click.argument("connector_files", metavar="[CONNECTOR_FILE]...", nargs=-1, type=_ConnectorFile())
 @worker_options
+@click.option(
+    "--topic", metavar="T", help="The topic of a connector in a Python file: where its records go or, of a sink, come from."
+)
+@click.option(
+    "--name", metavar="NAME", help="The connector's name, to which its offsets belong; FILE-FUNCTION for a Python file."
+)
 @click.option(
     "--until-done",
     is_flag=True,
@@ -30,7 +54,9 @@ from fastconnect.cli.options import (
 def run(
     ctx: click.Context,
     *,
-    connector_files: tuple[Path, ...],
+    connector_files: tuple[Path | LocalFile, ...],
+    topic: str | None,
+    name: str | None,
     tasks: int | None,
     worker_file: Path | None,
     bootstrap_servers: str | None,
@@ -41,13 +67,15 @@ def run(
     """Run the connectors that are described in CONNECTOR_FILEs, with Kafka Connect's keys, until Ctrl-C or SIGTERM.
 
     A file is .properties, JSON (flat, or {"name", "config", "initial_state"}), TOML or YAML. Without a file the connector
-    is what --set says. Source offsets are kept, so that a connector goes on where it ended.
+    is what --set says. FILE.py:NAME is a connector in a Python file: a function with @source or @sink, or a class; NAME may
+    be left out where there is only one. Source offsets are kept, so that a connector goes on where it ended.
 
     \b
     Examples:
       fastconnect run orders.properties
       fastconnect run orders.properties clicks.json --worker worker.properties --tasks 8
       fastconnect run orders.toml --until-done --set producer.override.linger.ms=50
+      fastconnect run clicks.py:clicks --topic clicks --set url=https://example.org/clicks
       fastconnect run --set name=seq --set connector.class=SequenceSource --set topic=numbers
 
     The first Ctrl-C drains what was read and flushes its offsets, a second one ends at once.
@@ -60,32 +88,62 @@ def run(
     from fastconnect.cli import job, summary
     from fastconnect.cli.console import view_for_run
 
-    connectors = _connectors(connector_files, for_connectors, tasks)
+    connectors = _connectors(connector_files, for_connectors, tasks, name)
+    files = _local_files(connector_files, connectors, topic)
     properties = worker_properties(worker_file, bootstrap_servers, for_worker)
     job.set_up_logs(verbose=verbose or ctx.ensure_object(dict).get("verbose", False))
     with job.kafka(properties, connectors) as kafka:
-        ended = job.run(connectors, job.parse_worker(kafka.properties, worker_file), view_for_run(), until_done=until_done)
+        worker = job.parse_worker(kafka.properties, worker_file)
+        ended = job.run(connectors, worker, view_for_run(), until_done=until_done, files=files)
         job.tell(ended, until_done=until_done)
         if until_done:
             summary.print_summary(ended.summary)
         return ended.exit_code
 
 
-def _connectors(files: tuple[Path, ...], settings: Mapping[str, str], tasks: int | None) -> list:  # type: ignore[type-arg]
+def _connectors(
+    files: tuple[Path | LocalFile, ...], settings: Mapping[str, str], tasks: int | None, name: str | None
+) -> list[ConnectorSpec]:
     from fastconnect.config.properties import ConnectorFile, load_connector_file
     from fastconnect.herder.herder import ConnectorSpec
     from fastconnect.states import TargetState
 
     targets = {"RUNNING": TargetState.STARTED, "PAUSED": TargetState.PAUSED, "STOPPED": TargetState.STOPPED}
-    found = [(str(path), connector) for path in files for connector in load_connector_file(path)]
+    found: list[tuple[str, ConnectorFile]] = []
+    for file in files:
+        if isinstance(file, LocalFile):
+            config: dict[str, str | None] = {"name": file.connector_name, "connector.class": file.connector_class}
+            found.append((str(file.path), ConnectorFile(file.connector_name, config)))
+        else:
+            found += [(str(file), connector) for connector in load_connector_file(file)]
     if not files:
         found = [("command line", ConnectorFile(settings.get("name", ""), {}))]
+    if name is not None and len(found) > 1:
+        raise click.UsageError(f"--name is for one connector, but there are {len(found)}.")
     specs = []
     for origin, connector in found:
-        config: dict[str, str | None] = {**connector.config, **settings}
+        config = {**connector.config, **settings}
+        if name is not None:
+            config["name"] = name
         if tasks is not None:
             config["tasks.max"] = str(tasks)
-        name = config.get("name") or ""
-        specs.append(ConnectorSpec(name=name, config=config, target=targets[connector.initial_state], origin=origin))
+        specs.append(
+            ConnectorSpec(name=config.get("name") or "", config=config, target=targets[connector.initial_state], origin=origin)
+        )
     refuse_twins([(spec.name, spec.origin) for spec in specs])
     return specs
+
+
+def _local_files(
+    files: tuple[Path | LocalFile, ...], connectors: list[ConnectorSpec], topic: str | None
+) -> dict[str, LocalFile]:
+    """The Python files among the files, by the names of their connectors."""
+    local = [file for file in files if isinstance(file, LocalFile)]
+    if topic is not None and not local:
+        raise click.UsageError("--topic is for connectors in Python files; elsewhere say --set topic=...")
+    by_class = {(str(file.path), file.connector_class): file for file in local}
+    return {
+        spec.name: msgspec.structs.replace(file, topic=topic)
+        for spec in connectors
+        if (file := by_class.get((spec.origin, spec.config.get("connector.class") or ""))) is not None
+    }
