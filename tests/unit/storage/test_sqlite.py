@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import resource
 import signal
@@ -59,7 +58,7 @@ def test_offsets_are_there_when_the_file_is_opened_again(path: Path) -> None:
 
 def test_any_sqlite_tool_can_look_into_it(path: Path) -> None:
     written_by(path, {"position": 1})
-    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+    with sqlite3.connect(path) as connection:
         rows = connection.execute('select connector, "partition", "offset" from offsets').fetchall()
     connection.close()
     assert rows == [("orders", '{"filename":"a"}', '{"position":1}')]
