@@ -116,6 +116,20 @@ class Converter(_Configurable[C]):
                 raise located(error, f"{self.what} of topic {topic}", index) from error
         return decoded
 
+    def decode_columns(self, topic: str, data: Sequence[bytes | None]) -> tuple[list[Any], list[Schema | None] | None]:
+        """Make values of the bytes of many messages, and list their schemas apart (None if none has one); as `decode_batch`."""
+        decoded = self.decode_batch(topic, data)
+        schemas = [each.schema for each in decoded]
+        return [each.value for each in decoded], None if all(schema is None for schema in schemas) else schemas
+
+    def decode_lines(self, topic: str, lines: bytes, count: int) -> list[Any] | None:
+        """Make values of `count` messages that stand one a line, a tombstone as `null`; for values that have no schema.
+
+        Returns:
+            None where this converter reads no lines, or not these: the messages are then read one by one.
+        """
+        return None
+
     def raw_is_encoded(self, format: ValueFormat) -> bool:
         """Whether bytes that a source hands over in this format are what this converter would make of them, as they are."""
         return False

@@ -78,6 +78,7 @@ class RecordBatch:
         headers: one sequence of (name, value) for each record, or None.
         partitions: Kafka partitions, one for each record; -1 lets the partitioner choose.
         topics: one topic for each record.
+        value_schema: the Schema of all values, where they have one: converters and transforms then know it.
     """
 
     __slots__ = (
@@ -92,6 +93,7 @@ class RecordBatch:
         "timestamps",
         "topic",
         "topics",
+        "value_schema",
         "values",
     )
 
@@ -114,6 +116,7 @@ class RecordBatch:
         headers: Sequence[Headers | None] | None = None,
         partitions: Sequence[int] | None = None,
         topics: Sequence[str] | None = None,
+        value_schema: Any = None,
     ) -> None:
         self.topic = topic
         self.values = values
@@ -127,6 +130,7 @@ class RecordBatch:
         self.headers = headers
         self.partitions = partitions
         self.topics = topics
+        self.value_schema = value_schema
 
     @classmethod
     def lines(

@@ -177,10 +177,36 @@ class Records:
     @classmethod
     def joined(cls, parts: Sequence[Records]) -> Records:
         """The records of several Records, in the order of their rows."""
-        rows_and_records = sorted(
-            ((part.rows[i], part.record(i)) for part in parts for i in range(len(part))), key=lambda pair: pair[0]
+        parts = [part for part in parts if len(part)]
+        if len(parts) == 1:
+            return parts[0]
+        rows = [row for part in parts for row in part.rows]
+        first = parts[0].topics if parts else ""
+        one_topic = isinstance(first, str) and all(part.topics == first for part in parts)
+
+        def column(name: str, whole: bool = False) -> Any:
+            columns = [getattr(part, name) for part in parts]
+            if not whole and all(items is None for items in columns):
+                return None
+            joined: list[Any] = []
+            for part, items in zip(parts, columns, strict=True):
+                joined += [items] * len(part) if items is None or isinstance(items, str) else items
+            return joined
+
+        together = cls(
+            first if one_topic else column("topics"),
+            column("values", whole=True),
+            value_schemas=column("value_schemas"),
+            keys=column("keys"),
+            key_schemas=column("key_schemas"),
+            timestamps=column("timestamps"),
+            headers=column("headers"),
+            partitions=column("partitions"),
+            offsets=column("offsets"),
+            rows=rows,
         )
-        return cls.of([record for _, record in rows_and_records], [row for row, _ in rows_and_records])
+        order = sorted(range(len(rows)), key=rows.__getitem__)
+        return together if order == list(range(len(rows))) else together.select(order)
 
 
 class _Configured(Generic[C]):

@@ -35,6 +35,10 @@ class ByteArrayConverter(ValueAndHeaderConverter[ConverterConfig]):
         """Pass bytes on."""
         return SchemaAndValue(_BYTES, data)
 
+    def decode_columns(self, topic: str, data: Sequence[bytes | None]) -> tuple[list[Any], list[Schema | None] | None]:
+        """Pass many bytes on."""
+        return list(data), [_BYTES] * len(data)
+
     def encode_batch(self, topic: str, values: list[Any], schemas: Sequence[Schema | None] | None = None) -> Encoded:
         """Pass many bytes on, as the list they are."""
         if schemas is None and set(map(type, values)) <= _PASSED:

@@ -76,6 +76,7 @@ _ENVELOPE = (
 )
 _NO_SCHEMA = b'{"schema":null,"payload":'
 _encoder = msgspec.json.Encoder()
+_lines_decoder = msgspec.json.Decoder()
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -215,6 +216,24 @@ class JsonConverter(ValueAndHeaderConverter[JsonConverterConfig]):
             return self._read_envelope(data)
         except DataError as error:
             raise located(error, f"{self.what} of topic {topic}") from error
+
+    def decode_columns(self, topic: str, data: Sequence[bytes | None]) -> tuple[list[Any], list[Schema | None] | None]:
+        """Read many at once where there is no envelope; else as `to_connect_data` reads each."""
+        if not self._enveloped and len(data) > 1:
+            values = self.decode_lines(topic, b"\n".join([b"null" if item is None else item for item in data]), len(data))
+            if values is not None:
+                return values, None
+        return super().decode_columns(topic, data)
+
+    def decode_lines(self, topic: str, lines: bytes, count: int) -> list[Any] | None:
+        """Read many messages in one call; None where there is an envelope, or not one whole JSON text a line."""
+        if self._enveloped or lines.count(b"\n") + (not lines.endswith(b"\n")) != count:
+            return None
+        try:
+            values: list[Any] = _lines_decoder.decode_lines(lines)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        return values if len(values) == count else None
 
     def _read_envelope(self, data: bytes) -> SchemaAndValue:
         try:

@@ -70,6 +70,14 @@ class StringConverter(ValueAndHeaderConverter[StringConverterConfig]):
             return SchemaAndValue(_TEXT, data.decode("utf-16-be", "replace"))
         return SchemaAndValue(_TEXT, data.decode(self._encoding, "replace"))
 
+    def decode_columns(self, topic: str, data: Sequence[bytes | None]) -> tuple[list[Any], list[Schema | None] | None]:
+        """Read many texts."""
+        if self._encoding == "utf-16":
+            return super().decode_columns(topic, data)
+        encoding = self._encoding
+        schemas: list[Schema | None] = [_TEXT] * len(data)
+        return [None if item is None else item.decode(encoding, "replace") for item in data], schemas
+
     def encode_batch(self, topic: str, values: list[Any], schemas: Sequence[Schema | None] | None = None) -> Encoded:
         """Make lines of many texts at once, or a list if they are not all texts on one line (or read `null`)."""
         if self._encoding == "utf-8":

@@ -207,6 +207,7 @@ cdef class Sent:
     cdef object values          # keeps alive what librdkafka points into (keys and headers it copies)
     cdef object offsets         # as in api.record.Offsets
     cdef object records         # the SourceRecords themselves, where the batch was a list of them
+    cdef object rows            # which record of the batch each one is, where a chain has dropped some; else None
     cdef object lines           # with ByteOffsets: the lines as they were read, whatever was made of them
     cdef const char* buffer     # where they begin, and how far line_end has come
     cdef const char* buffer_end
@@ -239,6 +240,8 @@ cdef class Sent:
         offsets = self.offsets
         if self.records is not None:
             return self.records[index].source_offset
+        if self.rows is not None:
+            index = self.rows[index]
         if offsets is None:
             return None
         if isinstance(offsets, ByteOffsets):

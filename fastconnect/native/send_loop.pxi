@@ -17,6 +17,12 @@ cdef enum:
     RECORD_LIST_TOO_LARGE = 18
 
 
+cdef object rows_of(changed):
+    """Which record of its batch each one is, or None where that is its own index."""
+    rows = changed.rows
+    return None if isinstance(rows, range) and rows.start == 0 and rows.step == 1 else rows
+
+
 cdef bytes partition_key(partition):
     """A source partition's identity: its JSON with sorted keys."""
     return encode_sorted(partition)
@@ -113,17 +119,19 @@ cdef class SendLoop(Client):
 
     # Batches in.
 
-    def queue_batch(self, batch not None, values, keys=None, headers=None, values_of_lines=None):
+    def queue_batch(self, batch not None, values, keys=None, headers=None, values_of_lines=None, changed=None):
         """Take a RecordBatch for sending, its values, keys and headers' values already bytes; return how many records it has.
 
         Args:
             batch: says the topic, the source partition, and the offset of each record.
             values, keys: lines in a buffer, a list of bytes and None, or an Arrow array; keys may be None.
             values_of_lines: for lines that were made of Python values, those values (a None makes a tombstone).
+            changed: the Records that a chain has made of the batch: their topics, partitions and timestamps count, and
+                their rows say which records of the batch these are.
         Raises:
             DataError: the columns are not of one length.
-        RetriableError: a topic's partitions are not known yet; nothing was queued, call again.
-        SendError: a topic cannot be used.
+            RetriableError: a topic's partitions are not known yet; nothing was queued, call again.
+            SendError: a topic cannot be used.
         """
         cdef int64_t count = self.begin(values, keys, values_of_lines)
         cdef Unit* unit
@@ -131,10 +139,14 @@ cdef class SendLoop(Client):
         if count == 0:
             return 0
         try:
-            self.place(batch.topic, batch.topics, batch.partitions, batch.timestamps, headers)
+            if changed is None:
+                self.place(batch.topic, batch.topics, batch.partitions, batch.timestamps, headers)
+            else:
+                self.place_changed(changed, headers)
             sent = Sent.__new__(Sent)
             sent.values = self.kept[0]
             sent.offsets = batch.offsets
+            sent.rows = None if changed is None else rows_of(changed)
             if isinstance(batch.offsets, ByteOffsets):
                 if batch.form != "lines":
                     raise DataError("ByteOffsets belong to a batch of lines", hint="give a list of offsets, or a function")
@@ -146,20 +158,34 @@ cdef class SendLoop(Client):
             raise
         return count
 
-    def queue_records(self, RecordColumns columns not None, values, keys=None, headers=None):
-        """Take a list of SourceRecords for sending, their values, keys and headers' values already bytes; return how many."""
-        cdef int64_t count = self.begin(values, keys, columns.values)
+    def queue_records(self, RecordColumns columns not None, values, keys=None, headers=None, changed=None):
+        """Take a list of SourceRecords for sending, their values, keys and headers' values already bytes; return how many.
+
+        Args:
+            changed: as in `queue_batch`.
+        """
+        cdef int64_t count = self.begin(values, keys, columns.values if changed is None else changed.values)
         cdef int64_t i
         cdef Unit* unit
         cdef int64_t n_streams
+        cdef list records = columns.records
+        cdef list stream_of = columns.stream_of
         if count == 0:
             return 0
         try:
-            if count != len(columns.records):
-                raise DataError(f"{count} values for {len(columns.records)} records")
-            self.place(columns.topic, columns.topics, columns.partitions, columns.timestamps, headers)
-            if columns.stream_of is None:
-                unit = self.unit_of_records(columns.source_partitions[0], columns.records)
+            if changed is None:
+                self.place(columns.topic, columns.topics, columns.partitions, columns.timestamps, headers)
+            else:
+                self.place_changed(changed, headers)
+                rows = rows_of(changed)
+                if rows is not None or count < len(records):
+                    rows = changed.rows
+                    records = [records[row] for row in rows]
+                    stream_of = None if stream_of is None else [stream_of[row] for row in rows]
+            if count != len(records):
+                raise DataError(f"{count} values for {len(records)} records")
+            if stream_of is None:
+                unit = self.unit_of_records(columns.source_partitions[0], records)
                 self.batch.unit_id = unit.id
                 return count
             n_streams = len(columns.source_partitions)
@@ -169,14 +195,17 @@ cdef class SendLoop(Client):
             if self.batch.unit_ids == NULL or self.batch.indexes == NULL:
                 raise MemoryError()
             for i in range(count):
-                share = shares[columns.stream_of[i]]
-                self.batch.unit_ids[i] = columns.stream_of[i]
+                share = shares[stream_of[i]]
+                self.batch.unit_ids[i] = stream_of[i]
                 self.batch.indexes[i] = len(share)
-                share.append(columns.records[i])
+                share.append(records[i])
             ids = []
             for partition, share in zip(columns.source_partitions, shares):
-                unit = self.unit_of_records(partition, share)
-                ids.append(unit.id)
+                if share:
+                    unit = self.unit_of_records(partition, share)
+                    ids.append(unit.id)
+                else:
+                    ids.append(None)        # a chain has dropped all of this source partition's records
             for i in range(count):
                 self.batch.unit_ids[i] = ids[self.batch.unit_ids[i]]
         except BaseException:
@@ -189,6 +218,15 @@ cdef class SendLoop(Client):
         (<Sent>sent).values = self.kept[0]
         (<Sent>sent).records = records
         return unit_new(&self.tracker, self.stream(partition), len(records), sent)
+
+    cdef int place_changed(self, changed, headers) except -1:
+        """The same as `place`, for what a chain has made of a batch."""
+        topics = changed.topics
+        if len(changed.rows) != self.batch.count:
+            raise DataError(f"{self.batch.count} values for {len(changed.rows)} records")
+        if isinstance(topics, str):
+            return self.place(topics, None, changed.partitions, changed.timestamps, headers)
+        return self.place(None, topics, changed.partitions, changed.timestamps, headers)
 
     cdef int64_t begin(self, values, keys, nulls) except -1:
         """Set the batch's columns up; return how many records it has."""

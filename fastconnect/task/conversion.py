@@ -1,97 +1,621 @@
-"""Records and batches -> bytes for the send loop, by the key, value and header converters.
+"""What happens to records between a source's poll and the send loop, or between the fetch loop and a sink's put.
 
-A batch is converted by one call where the converter can; values that are already what the converter would make of them (lines
-of JSON under a JSON converter, bytes under the bytes converter) are passed on untouched.
+A source's records go through the chain of transforms, then the header, key and value converters; a sink's the other way round.
+A batch is converted by one call where the converter can. Values of a source that are already what the converter would make of
+them (lines of JSON under a JSON converter, bytes under the bytes converter) are passed on untouched, unless there is a chain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple, Self
+
+import msgspec
 
 from fastconnect import _core, plugins
-from fastconnect._core import RecordColumns, SendLoop
-from fastconnect.api.converter import Converter, HeaderConverter
+from fastconnect._core import Fetched, RecordColumns, SendLoop, StatusPage
+from fastconnect.api.converter import ConversionError, Converter, Encoded, HeaderConverter
 from fastconnect.api.record import RecordBatch, SourceRecord, ValueFormat
+from fastconnect.api.schema import Schema
+from fastconnect.api.transform import Header, Records
 from fastconnect.config.connector import converter
 from fastconnect.config.worker import ConverterKind, WorkerConfig
 from fastconnect.errors import DataError
+from fastconnect.task.chain import TransformChain
+from fastconnect.task.origin import FetchedOrigin, Origin, PolledOrigin, RawHeader
+from fastconnect.task.tolerance import ErrorSettings, Reporter, Stage, Tolerance, ToleranceExceeded
 
 Column = bytes | bytearray | memoryview | list[bytes | None] | Any
 """Keys or values as the send loop takes them: lines in a buffer, a list of bytes and None, or an Arrow array."""
 
+RawHeaders = list[list[RawHeader] | None]
 
-class Conversion:
-    """The three converters of a task."""
+_json_lines = msgspec.json.Decoder()
 
-    def __init__(self, key: Converter[Any], value: Converter[Any], header: HeaderConverter[Any]) -> None:
-        self.key = key
-        self.value = value
-        self.header = header
+
+class Converters(NamedTuple):
+    """The three converters of a task, and the class names by which errors name them."""
+
+    key: Converter[Any]
+    value: Converter[Any]
+    header: HeaderConverter[Any]
+    names: Mapping[ConverterKind, str]
 
     @classmethod
-    def of(cls, worker: WorkerConfig, connector_config: Mapping[str, str | None]) -> Conversion:
+    def of(cls, worker: WorkerConfig, connector_config: Mapping[str, str | None]) -> Converters:
         """Make and configure the converters that a connector's config names, or else the worker's."""
         made: dict[ConverterKind, Any] = {}
+        names: dict[ConverterKind, str] = {}
         kinds: tuple[ConverterKind, ...] = ("key", "value", "header")
         for kind in kinds:
             class_name, settings = converter(worker, connector_config, kind)
-            made[kind] = plugins.find("header_converter" if kind == "header" else "converter", class_name)()
+            plugin = plugins.find_plugin("header_converter" if kind == "header" else "converter", class_name)
+            made[kind] = plugin.cls()
             made[kind].configure(settings, is_key=None if kind == "header" else kind == "key")
-        return cls(made["key"], made["value"], made["header"])
+            names[kind] = plugin.name
+        return cls(made["key"], made["value"], made["header"], names)
 
-    def queue(self, send_loop: SendLoop, polled: RecordBatch | list[SourceRecord]) -> int:
-        """Convert what poll returned and queue it for sending; return how many records it has.
+
+class _Conversion:
+    """What both directions have: the chain, the converters, and what becomes of records that fail in them."""
+
+    def __init__(self, converters: Converters, chain: TransformChain | None, tolerance: Tolerance) -> None:
+        self.converters = converters
+        self.chain = chain
+        self.tolerance = tolerance
+
+    @classmethod
+    def of(
+        cls,
+        worker: WorkerConfig,
+        connector_config: Mapping[str, str | None],
+        *,
+        wait: Callable[[int], bool] | None = None,
+        page: StatusPage | None = None,
+        reporters: Sequence[Reporter] = (),
+    ) -> Self:
+        """Make all of it for a task.
+
+        Args:
+            wait: waits so many milliseconds at most between retries; True when the task is to stop.
+            page: counts the records that are skipped or filtered.
+            reporters: are told of every record that failed.
+        Raises:
+            ConfigError: a plugin is not there or cannot be configured.
+        """
+        tolerance = Tolerance(ErrorSettings.parse(connector_config), reporters=reporters, wait=wait, page=page)
+        conversion = cls(Converters.of(worker, connector_config), TransformChain.of(connector_config), tolerance)
+        conversion.page = page
+        return conversion
+
+    page: StatusPage | None = None
+
+    def close(self) -> None:
+        """Let go of what the transforms have taken."""
+        if self.chain is not None:
+            self.chain.close()
+
+    def _through_chain(self, records: Records, origin: Origin) -> Records:
+        if self.chain is None:
+            return records
+        before, skipped = len(records), self.page.records_skipped if self.page is not None else 0
+        records = self.chain.apply(records, origin, self.tolerance)
+        if self.page is not None and len(records) < before:
+            self.page.records_filtered += before - len(records) - (self.page.records_skipped - skipped)
+        return records
+
+    def _stage(
+        self,
+        stage: Stage,
+        kind: ConverterKind,
+        origin: Origin,
+        records: Records,
+        call: Callable[[slice], Any],
+        items_of: Callable[[Any, slice], list[Any]],
+        earlier: Sequence[Any] = (),
+    ) -> tuple[Records, Any, list[Any]]:
+        """Do one converter's work on all records.
+
+        Args:
+            items_of: makes a list, with an item a record, of what came of a part.
+            earlier: what came of the stages before; what fails now is taken out of it.
+        """
+        parts = self.tolerance.attempt(stage, self.converters.names[kind], origin, records.rows, call)
+        if len(parts) == 1 and parts[0][0] == slice(0, len(records)):
+            return records, parts[0][1], list(earlier)
+        kept = [i for part, _ in parts for i in range(part.start, part.stop)]
+        items = [item for part, result in parts for item in items_of(result, part)]
+        return records.select(kept), items, [None if column is None else [column[i] for i in kept] for column in earlier]
+
+
+class Converted:
+    """A batch, ready for the send loop.
+
+    Attributes:
+        records: what the chain has left of the batch, and what it has made of it; None if it was not looked at.
+        failure: what the task fails with once this is sent: the batch ends before the record that failed.
+        polled: how many records it had before; None where that was not looked at, and none is missing.
+    """
+
+    def __init__(
+        self,
+        batch: RecordBatch | RecordColumns,
+        values: Column,
+        keys: Column | None,
+        headers: RawHeaders | None,
+        *,
+        values_of_lines: Sequence[Any] | None = None,
+        records: Records | None = None,
+        failure: ToleranceExceeded | None = None,
+    ) -> None:
+        self.batch = batch
+        self.values = values
+        self.keys = keys
+        self.headers = headers
+        self.values_of_lines = values_of_lines
+        self.records = records
+        self.failure = failure
+        self.polled: int | None = None
+
+    def queue(self, send_loop: SendLoop) -> int:
+        """Queue it for sending; return how many records it has.
 
         Raises:
-            DataError: a record cannot be converted; `index` says which, where that is known.
+            RetriableError: its topic is not there yet; nothing was queued, call again.
         """
-        if isinstance(polled, RecordBatch):
-            return self._queue_batch(send_loop, polled)
-        return self._queue_records(send_loop, _core.record_columns(polled))
+        if isinstance(self.batch, RecordBatch):
+            return send_loop.queue_batch(self.batch, self.values, self.keys, self.headers, self.values_of_lines, self.records)
+        return send_loop.queue_records(self.batch, self.values, self.keys, self.headers, self.records)
 
-    def _queue_batch(self, send_loop: SendLoop, batch: RecordBatch) -> int:
+
+class SourceConversion(_Conversion):
+    """From what a source polls to what the send loop takes."""
+
+    def queue(self, send_loop: SendLoop, polled: RecordBatch | list[SourceRecord]) -> int:
+        """Convert what poll returned and queue it for sending; return how many records were queued.
+
+        Raises:
+            ToleranceExceeded: a record failed; those before it are queued.
+        """
+        converted = self.convert(polled)
+        count = converted.queue(send_loop)
+        if converted.failure is not None:
+            raise converted.failure
+        return count
+
+    def convert(self, polled: RecordBatch | list[SourceRecord]) -> Converted:
+        """Send what poll returned through the chain and the converters.
+
+        Raises:
+            StopAsked: the task is to stop; nothing of it is to be sent.
+        """
+        batch = polled if isinstance(polled, RecordBatch) else _core.record_columns(polled)
+        if self.chain is None and batch.topics is None:
+            # Which record fails, and whether it is skipped, is found out by going through them with care.
+            with suppress(Exception):
+                return self._whole(batch)
+        origin = PolledOrigin(polled)
+        failure: ToleranceExceeded | None = None
+        limit: int | None = None
+        while True:
+            try:
+                converted = self._with_care(batch, origin, limit)
+                break
+            except ToleranceExceeded as error:
+                # As in Kafka Connect, those before the bad record are sent, though they were in one poll with it.
+                failure, limit = error, error.failure.row
+        if failure is not None:
+            self.tolerance.report(failure.failure)
+            converted.failure = failure
+        return converted
+
+    # Without a chain, and with nothing wrong.
+
+    def _whole(self, batch: RecordBatch | RecordColumns) -> Converted:
+        return self._whole_batch(batch) if isinstance(batch, RecordBatch) else self._whole_records(batch)
+
+    def _whole_batch(self, batch: RecordBatch) -> Converted:
         values: Column
-        keys: Column | None
+        keys: Column | None = None
         if batch.form == "values":
-            values = self.value.encode_batch(batch.topic, list(batch.values))
-            keys = None if batch.keys is None else _as_items(self.key.encode_batch(batch.topic, list(batch.keys)), batch.keys)
-            headers = self._headers(batch.topic, batch.headers)
-            return send_loop.queue_batch(batch, values, keys, headers, values_of_lines=batch.values)
-        values = self._raw(self.value, batch.topic, batch.values, batch.form, batch.format)
-        keys = None
+            schemas = None if batch.value_schema is None else [batch.value_schema] * len(batch.values)
+            values = self.converters.value.encode_batch(batch.topic, list(batch.values), schemas)
+            if batch.keys is not None:
+                keys = _as_items(self.converters.key.encode_batch(batch.topic, list(batch.keys)), batch.keys)
+            return Converted(batch, values, keys, self._raw_headers(batch), values_of_lines=batch.values)
+        values = _raw(self.converters.value, batch.topic, batch.values, batch.form, batch.format, batch.value_schema)
         if batch.keys is not None:
-            key_form: Literal["arrow", "raw"] = "arrow" if hasattr(batch.keys, "__arrow_c_array__") else "raw"
-            keys = _as_items(self._raw(self.key, batch.topic, batch.keys, key_form, batch.key_format))
-        return send_loop.queue_batch(batch, values, keys, self._headers(batch.topic, batch.headers))
+            form: Literal["arrow", "raw"] = "arrow" if hasattr(batch.keys, "__arrow_c_array__") else "raw"
+            keys = _as_items(_raw(self.converters.key, batch.topic, batch.keys, form, batch.key_format, None))
+        return Converted(batch, values, keys, self._raw_headers(batch))
 
-    def _raw(
-        self, by: Converter[Any], topic: str, values: Any, form: Literal["lines", "raw", "arrow"], format: ValueFormat
-    ) -> Column:
-        if by.raw_is_encoded(format):
-            return values
-        return by.encode_raw(topic, _items_of(values, form), format)
-
-    def _queue_records(self, send_loop: SendLoop, columns: RecordColumns) -> int:
+    def _whole_records(self, columns: RecordColumns) -> Converted:
         topic = columns.topic or ""
-        values = self.value.encode_batch(topic, columns.values, columns.value_schemas)
+        values = self.converters.value.encode_batch(topic, columns.values, columns.value_schemas)
         keys: Column | None = None
         if columns.keys is not None:
-            keys = _as_items(self.key.encode_batch(topic, columns.keys, columns.key_schemas), columns.keys)
+            keys = _as_items(self.converters.key.encode_batch(topic, columns.keys, columns.key_schemas), columns.keys)
         elif columns.key_schemas is not None:
-            keys = _as_items(self.key.encode_batch(topic, [None] * len(columns.values), columns.key_schemas))
-        return send_loop.queue_records(columns, values, keys, self._headers(topic, columns.headers))
+            keys = _as_items(self.converters.key.encode_batch(topic, [None] * len(columns.values), columns.key_schemas))
+        return Converted(columns, values, keys, self._raw_headers(columns), values_of_lines=columns.values)
 
-    def _headers(self, topic: str, headers: Sequence[Any] | None) -> list[list[tuple[str, bytes | None]] | None] | None:
+    def _raw_headers(self, batch: RecordBatch | RecordColumns) -> RawHeaders | None:
+        headers = batch.headers
         if headers is None:
             return None
-        convert = self.header.from_connect_header
+        convert = self.converters.header.from_connect_header
+        topic = batch.topic or ""
         return [
-            None if pairs is None else [(name, convert(topic, name, None, value)) for name, value in pairs] for pairs in headers
+            None if pairs is None else [(pair[0], convert(topic, pair[0], _schema_of(pair), pair[1])) for pair in pairs]
+            for pairs in headers
         ]
 
+    # Through the chain, or record by record where something is wrong.
 
-def _items_of(values: Any, form: Literal["lines", "raw", "arrow"]) -> list[bytes | None]:
+    def _with_care(self, batch: RecordBatch | RecordColumns, origin: Origin, limit: int | None) -> Converted:
+        records = self._records(batch, origin, limit)
+        polled = max(records.rows, default=-1) + 1  # a bad one at the very end is not counted; it is as skipped
+        records = self._through_chain(records, origin)
+        if isinstance(records.topics, list) and len(set(records.topics)) == 1:
+            records = records.replace(topics=records.topics[0])  # one topic for all is sent much faster
+        headers: RawHeaders | None = None
+        keys: Column | None = None
+        if records.headers is not None and any(records.headers):
+            records, headers, _ = self._stage(
+                Stage.HEADER_CONVERTER, "header", origin, records, self._encode_headers(records), lambda items, _: items
+            )
+        if records.keys is not None or records.key_schemas is not None:
+            items = [None] * len(records) if records.keys is None else records.keys
+            records, keys, (headers,) = self._stage(
+                Stage.KEY_CONVERTER,
+                "key",
+                origin,
+                records,
+                _encode(self.converters.key, records.topics, items, records.key_schemas),
+                lambda encoded, part: _as_items(encoded, items[part]),
+                [headers],
+            )
+            keys = _as_items(keys, items)
+        every = records.values
+        records, values, (headers, keys) = self._stage(
+            Stage.VALUE_CONVERTER,
+            "value",
+            origin,
+            records,
+            _encode(self.converters.value, records.topics, every, records.value_schemas),
+            lambda encoded, part: _as_items(encoded, every[part]),
+            [headers, keys],
+        )
+        converted = Converted(batch, values, keys, headers, values_of_lines=records.values, records=records)
+        converted.polled = polled
+        return converted
+
+    def _records(self, batch: RecordBatch | RecordColumns, origin: Origin, limit: int | None) -> Records:
+        """The batch column by column, with Python values in it; only its first `limit` records."""
+        if isinstance(batch, RecordBatch):
+            records = self._records_of_batch(batch, origin, limit)
+        else:
+            records = Records(
+                batch.topic or "" if batch.topics is None else batch.topics,
+                batch.values,
+                value_schemas=batch.value_schemas,
+                keys=batch.keys,
+                key_schemas=batch.key_schemas,
+                timestamps=batch.timestamps,
+                headers=_with_schemas(batch.headers),
+                partitions=batch.partitions,
+            )
+        if limit is None or limit >= len(records):
+            return records
+        return records.select([i for i, row in enumerate(records.rows) if row < limit])
+
+    def _records_of_batch(self, batch: RecordBatch, origin: Origin, limit: int | None) -> Records:
+        keys: list[Any] | None
+        if batch.form == "values":
+            values, count = list(batch.values), len(batch.values)
+            keys = None if batch.keys is None else list(batch.keys)
+            rows: Sequence[int] = range(count)
+        else:
+            items = _items_of(batch.values, batch.form)
+            count = len(items)
+            keys = None if batch.keys is None else _items_of(batch.keys, "arrow" if _is_arrow(batch.keys) else "raw")
+            if limit is not None:
+                items = items[:limit]
+            values, rows = self._read(Stage.VALUE_CONVERTER, "value", items, batch.format, origin, range(len(items)))
+            if keys is not None:
+                kept = [keys[row] for row in rows]
+                keys, key_rows = self._read(Stage.KEY_CONVERTER, "key", kept, batch.key_format, origin, rows)
+                if len(key_rows) != len(rows):
+                    value_of = dict(zip(rows, values, strict=True))
+                    values, rows = [value_of[row] for row in key_rows], key_rows
+        for name in ("keys", "topics", "partitions", "headers"):
+            column = getattr(batch, name)
+            if column is not None and len(column) != count:
+                raise DataError(f"{len(column)} {name} for {count} values")
+
+        def of_rows(column: Any) -> Any:
+            return None if column is None else [column[row] for row in rows]
+
+        timestamps = batch.timestamps
+        return Records(
+            batch.topic if batch.topics is None else of_rows(batch.topics),
+            values,
+            value_schemas=None if batch.value_schema is None else [batch.value_schema] * len(values),
+            keys=keys,
+            timestamps=[timestamps] * len(values) if isinstance(timestamps, int) else of_rows(timestamps),
+            headers=_with_schemas(of_rows(batch.headers)),
+            partitions=of_rows(
+                None if batch.partitions is None else [None if each == -1 else each for each in batch.partitions]
+            ),
+            rows=rows,
+        )
+
+    def _read(
+        self, stage: Stage, kind: ConverterKind, items: list[Any], format: ValueFormat, origin: Origin, rows: Sequence[int]
+    ) -> tuple[list[Any], Sequence[int]]:
+        """Python values of raw ones; a JSON text that is none fails as it would in the converter."""
+        if format == "bytes":
+            return items, rows
+        if format == "string":
+            return [None if item is None else item.decode(errors="replace") for item in items], rows
+        parts = self.tolerance.attempt(
+            stage, self.converters.names[kind], origin, rows, lambda part: _read_json(items[part], kind)
+        )
+        return (
+            [value for _, values in parts for value in values],
+            [row for part, _ in parts for row in rows[part]] if len(parts) != 1 else rows[parts[0][0]],
+        )
+
+    def _encode_headers(self, records: Records) -> Callable[[slice], RawHeaders]:
+        convert = self.converters.header.from_connect_header
+        headers: Sequence[Sequence[Header] | None] = records.headers or []
+
+        def call(part: slice) -> RawHeaders:
+            made: RawHeaders = []
+            for i in range(part.start, part.stop):
+                topic = records.topics if isinstance(records.topics, str) else records.topics[i]
+                try:
+                    made.append([(each.name, convert(topic, each.name, each.schema, each.value)) for each in headers[i] or ()])
+                except DataError as error:
+                    raise _at(error, i - part.start) from error
+            return made
+
+        return call
+
+
+class SinkConversion(_Conversion):
+    """From messages of Kafka to what a sink puts."""
+
+    @property
+    def passes_raw(self) -> bool:
+        """Whether nothing need be known of a record before its sink asks: no transforms, and a bad record fails the task."""
+        return self.chain is None and self.tolerance.settings.untouched
+
+    def decode(self, fetched: Fetched) -> Records:
+        """Send messages through the converters and the chain; `rows` says which of the messages are left.
+
+        Raises:
+            ToleranceExceeded: a record failed and that is not tolerated.
+            StopAsked: the task is to stop; nothing of it is to be put.
+        """
+        origin = FetchedOrigin(fetched)
+        topics = fetched.topics()
+        raw_keys, raw_values, raw_headers = fetched.keys(), fetched.values(), fetched.headers()
+        records = Records(
+            topics,
+            raw_values,
+            keys=[None] * len(raw_values) if raw_keys is None else list(raw_keys),
+            timestamps=fetched.timestamps(),
+            partitions=list(fetched.partitions()),
+            offsets=fetched.offsets(),
+        )
+        try:
+            records = self._decode_part(Stage.KEY_CONVERTER, "key", origin, records)
+            records = self._decode_part(Stage.VALUE_CONVERTER, "value", origin, records, fetched)
+            if raw_headers is not None:
+                records, headers, _ = self._stage(
+                    Stage.HEADER_CONVERTER,
+                    "header",
+                    origin,
+                    records,
+                    self._decode_headers(records, raw_headers),
+                    lambda items, _: items,
+                )
+                records = records.replace(headers=headers)
+            return self._through_chain(records, origin)
+        except ToleranceExceeded as error:
+            self.tolerance.report(error.failure)
+            raise
+
+    def decode_values(self, fetched: Fetched) -> list[Any]:
+        """The values of all messages alone, without a look at keys, headers or the chain.
+
+        Raises:
+            ToleranceExceeded: one of them cannot be read; it is named.
+        """
+        topics = fetched.topics()
+        if isinstance(topics, str):
+            values = self._decode_lines(topics, fetched)
+            if values is not None:
+                return values
+        records = Records(topics, fetched.values())
+        return self._decode_part(Stage.VALUE_CONVERTER, "value", FetchedOrigin(fetched), records).values
+
+    def _decode_lines(self, topic: str, fetched: Fetched) -> list[Any] | None:
+        if type(self.converters.value).decode_lines is Converter.decode_lines:
+            return None
+        lines = fetched.lines()
+        return None if lines is None else self.converters.value.decode_lines(topic, lines, len(fetched))
+
+    def _decode_part(
+        self, stage: Stage, kind: Literal["key", "value"], origin: Origin, records: Records, fetched: Fetched | None = None
+    ) -> Records:
+        by = self.converters.key if kind == "key" else self.converters.value
+        raw: list[Any] = (records.keys or []) if kind == "key" else records.values
+        if kind == "key" and isinstance(records.topics, str) and all(item is None for item in raw):
+            schema, value = by.to_connect_data(records.topics, None)
+            if value is None:
+                schemas = None if schema is None else [schema] * len(raw)
+                return records.replace(keys=None if schema is None else raw, key_schemas=schemas)
+        if fetched is not None and isinstance(records.topics, str) and len(records) == len(fetched):
+            values = self._decode_lines(records.topics, fetched)
+            if values is not None:
+                return records.replace(values=values)
+
+        def call(part: slice) -> tuple[list[Any], list[Schema | None] | None]:
+            topics = records.topics if isinstance(records.topics, str) else records.topics[part]
+            return _decode(by, topics, raw[part])
+
+        def pairs(result: tuple[list[Any], list[Schema | None] | None], part: slice) -> list[Any]:
+            values, schemas = result
+            return list(zip(values, [None] * len(values) if schemas is None else schemas, strict=True))
+
+        records, decoded, _ = self._stage(stage, kind, origin, records, call, pairs)
+        if isinstance(decoded, list):  # in parts
+            schemas = [schema for _, schema in decoded]
+            decoded = ([value for value, _ in decoded], None if all(schema is None for schema in schemas) else schemas)
+        if kind == "key":
+            return records.replace(keys=decoded[0], key_schemas=decoded[1])
+        return records.replace(values=decoded[0], value_schemas=decoded[1])
+
+    def _decode_headers(
+        self, records: Records, raw: Sequence[Sequence[RawHeader] | None]
+    ) -> Callable[[slice], list[list[Header] | None]]:
+        convert = self.converters.header.to_connect_header
+
+        def call(part: slice) -> list[list[Header] | None]:
+            made: list[list[Header] | None] = []
+            for i in range(part.start, part.stop):
+                pairs = raw[records.rows[i]]
+                topic = records.topics if isinstance(records.topics, str) else records.topics[i]
+                try:
+                    made.append(None if not pairs else [_header(name, convert(topic, name, data)) for name, data in pairs])
+                except DataError as error:
+                    raise _at(error, i - part.start) from error
+            return made
+
+        return call
+
+
+def _header(name: str, read: tuple[Schema | None, Any]) -> Header:
+    return Header(name, read[1], read[0])
+
+
+def _schema_of(pair: Sequence[Any]) -> Schema | None:
+    """A header's schema, where a source gives a `Header` and not just a name and a value."""
+    return pair[2] if len(pair) > 2 else None
+
+
+def _with_schemas(headers: Sequence[Any] | None) -> list[Sequence[Header] | None] | None:
+    if headers is None:
+        return None
+    return [None if pairs is None else [Header(*pair) for pair in pairs] for pairs in headers]
+
+
+def _at(error: DataError, index: int) -> ConversionError:
+    """The same error, about this one of a batch."""
+    return ConversionError(error.message, index=index, where=error.where, hint=error.hint)
+
+
+def _encode(
+    by: Converter[Any], topics: str | list[str], items: list[Any], schemas: Sequence[Schema | None] | None
+) -> Callable[[slice], Encoded]:
+    """Make a function that encodes a part of these items, each under its topic."""
+
+    def call(part: slice) -> Encoded:
+        values, kinds = items[part], None if schemas is None else schemas[part]
+        if isinstance(topics, str):
+            return by.encode_batch(topics, values, kinds)
+        encoded: list[bytes | None] = [None] * len(values)
+        for topic, indexes in _by_topic(topics[part]):
+            chosen = [values[i] for i in indexes]
+            try:
+                made = by.encode_batch(topic, chosen, None if kinds is None else [kinds[i] for i in indexes])
+            except ConversionError as error:
+                raise _moved(error, indexes) from error
+            for i, item in zip(indexes, _as_items(made, chosen) or (), strict=True):
+                encoded[i] = item
+        return encoded
+
+    return call
+
+
+def _decode(
+    by: Converter[Any], topics: str | list[str], data: Sequence[bytes | None]
+) -> tuple[list[Any], list[Schema | None] | None]:
+    if isinstance(topics, str):
+        return by.decode_columns(topics, data)
+    values: list[Any] = [None] * len(data)
+    schemas: list[Schema | None] = [None] * len(data)
+    for topic, indexes in _by_topic(topics):
+        try:
+            made, kinds = by.decode_columns(topic, [data[i] for i in indexes])
+        except ConversionError as error:
+            raise _moved(error, indexes) from error
+        for n, i in enumerate(indexes):
+            values[i] = made[n]
+            schemas[i] = None if kinds is None else kinds[n]
+    return values, None if all(schema is None for schema in schemas) else schemas
+
+
+def _by_topic(topics: Sequence[str]) -> list[tuple[str, list[int]]]:
+    found: dict[str, list[int]] = {}
+    for i, topic in enumerate(topics):
+        found.setdefault(topic, []).append(i)
+    return list(found.items())
+
+
+def _moved(error: ConversionError, indexes: Sequence[int]) -> ConversionError:
+    """The same error, its index that of the whole and not of the topic's share."""
+    if error.index is not None:
+        error.index = indexes[error.index]
+    return error
+
+
+def _raw(
+    by: Converter[Any],
+    topic: str,
+    values: Any,
+    form: Literal["lines", "raw", "arrow"],
+    format: ValueFormat,
+    schema: Schema | None,
+) -> Column:
+    if by.raw_is_encoded(format):
+        return values
+    items = _items_of(values, form)
+    if schema is None:
+        return by.encode_raw(topic, items, format)
+    read = items if format == "bytes" else [None if item is None else item.decode(errors="replace") for item in items]
+    return by.encode_batch(topic, read, [schema] * len(read))
+
+
+def _read_json(items: Sequence[bytes | None], what: str) -> list[Any]:
+    """The values of JSON texts.
+
+    Raises:
+        ConversionError: one of them is none.
+    """
+    try:
+        values: list[Any] = _json_lines.decode_lines(b"\n".join([b"null" if item is None else item for item in items]))
+        if len(values) == len(items):
+            return values
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    values = []
+    for index, item in enumerate(items):
+        try:
+            values.append(None if item is None else _json_lines.decode(item))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise ConversionError(f"the {what} is no JSON text: {error}", index=index) from error
+    return values
+
+
+def _is_arrow(values: Any) -> bool:
+    return hasattr(values, "__arrow_c_array__")
+
+
+def _items_of(values: Any, form: Literal["lines", "raw", "arrow", "values"]) -> list[bytes | None]:
     if form == "lines":
         lines: list[bytes | None] = list(bytes(values).split(b"\n"))
         if lines[-1] == b"":
@@ -102,8 +626,8 @@ def _items_of(values: Any, form: Literal["lines", "raw", "arrow"]) -> list[bytes
     return list(values)
 
 
-def _as_items(keys: Column | None, values: Sequence[Any] | None = None) -> Column | None:
-    """Keys that a converter made into lines, as a list, with None for what was None: a key may be absent."""
+def _as_items(keys: Column | None, values: Sequence[Any] | None = None) -> Any:
+    """What a converter made into lines, as a list, with None for what was None: a key may be absent."""
     if not isinstance(keys, bytes):
         return keys
     lines: list[bytes | None] = list(keys.split(b"\n")[:-1])
@@ -112,14 +636,4 @@ def _as_items(keys: Column | None, values: Sequence[Any] | None = None) -> Colum
     return lines
 
 
-def name_record(error: DataError, polled: RecordBatch | list[SourceRecord]) -> DataError:
-    """Say in the error which record it is about, as far as that is known."""
-    index = getattr(error, "index", None)
-    if index is None:
-        return error
-    if isinstance(polled, RecordBatch):
-        record = f"record {index} of a batch of source partition {polled.source_partition}"
-    else:
-        at = polled[index]
-        record = f"the record of source partition {at.source_partition} with source offset {at.source_offset}"
-    return DataError(error.message, where=f"{error.where} in {record}" if error.where else record, hint=error.hint)
+Conversion = SourceConversion

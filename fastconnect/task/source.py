@@ -12,12 +12,13 @@ from typing import Any
 from fastconnect._core import SendLoop, StatusPage, TopicMissing
 from fastconnect.api.record import EndOfData, Polled, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
-from fastconnect.errors import DataError, RetriableError, SendError
+from fastconnect.errors import RetriableError, SendError
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel
 from fastconnect.states import State, TargetState
-from fastconnect.task.conversion import Conversion, name_record
+from fastconnect.task.conversion import Converted, SourceConversion
 from fastconnect.task.offsets import OffsetFlusher
+from fastconnect.task.tolerance import StopAsked
 from fastconnect.task.waiting import Orders
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class SourceLoop:
     def __init__(
         self,
         task: SourceTask[Any],
-        conversion: Conversion,
+        conversion: SourceConversion,
         send_loop: SendLoop,
         offsets: OffsetFlusher,
         orders: Orders,
@@ -141,7 +142,11 @@ class SourceLoop:
         return polled
 
     def _send(self, polled: list[SourceRecord] | RecordBatch) -> None:
-        if not self._queue(polled):
+        try:
+            converted = self.conversion.convert(polled)
+        except StopAsked:
+            return  # in the midst of retries; what was polled is read again by the next process
+        if not self._queue(converted):
             return
         while not self.send_loop.push(min(LOOK_AGAIN_MS, max(1, self.offsets.due_in_ms()))):
             self.page.beat()
@@ -149,17 +154,18 @@ class SourceLoop:
             if self.orders.target is TargetState.STOPPED:
                 return
         self.send_loop.check()
+        if converted.failure is not None:
+            raise converted.failure
 
-    def _queue(self, polled: list[SourceRecord] | RecordBatch) -> bool:
-        """Convert a batch and queue it; wait for its topic if that must be. False: the task is to stop."""
+    def _queue(self, converted: Converted) -> bool:
+        """Queue a converted batch; wait for its topic if that must be. False: the task is to stop."""
         began = time.monotonic()
         said = False
         while True:
             try:
-                self.page.records_polled += self.conversion.queue(self.send_loop, polled)
+                count = converted.queue(self.send_loop)
+                self.page.records_polled += count if converted.polled is None else converted.polled
                 break
-            except DataError as error:
-                raise name_record(error, polled) from error
             except RetriableError as error:
                 waited_s = time.monotonic() - began
                 # A broker that is away is waited for as long as it takes, as it is later on. A topic's name may be mistyped.
@@ -214,6 +220,15 @@ class SourceLoop:
             self._deliver(max(1, int(left * 1000)))
             self.offsets.flush_if_due()
         return self.stopping
+
+    def wait_for_retry(self, wait_ms: int) -> bool:
+        """The same between retries in the midst of a batch, which a pause does not end; True when the task is to stop."""
+        until = time.monotonic() + wait_ms / 1000
+        while self.orders.target is not TargetState.STOPPED and (left := until - time.monotonic()) > 0:
+            self.page.beat()
+            self._deliver(max(1, int(left * 1000)))
+            self.offsets.flush_if_due()
+        return self.orders.target is TargetState.STOPPED
 
     def _deliver(self, wait_ms: int) -> None:
         """Read what the broker has acknowledged; sleep until there is something, at most so long and not beyond a flush."""

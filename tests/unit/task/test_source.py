@@ -11,14 +11,15 @@ from fastconnect import END, Config, CountOffsets, RecordBatch, RetriableError, 
 from fastconnect._core import SendLoop
 from fastconnect.api.record import Polled
 from fastconnect.config.worker import WorkerConfig
-from fastconnect.errors import DataError, OffsetStoreError, SendError
+from fastconnect.errors import OffsetStoreError, SendError
 from fastconnect.reports import KIND_STATE, TaskChannel, decode
 from fastconnect.states import State, TargetState
 from fastconnect.storage.memory import MemoryOffsetStore
 from fastconnect.task import source
-from fastconnect.task.conversion import Conversion
+from fastconnect.task.conversion import SourceConversion
 from fastconnect.task.offsets import OffsetFlusher
 from fastconnect.task.source import SourceLoop
+from fastconnect.task.tolerance import ToleranceExceeded
 from fastconnect.task.waiting import Orders
 
 HERE = {"p": 1}
@@ -48,7 +49,7 @@ class Rig:
         config = {"value.converter": converter, "key.converter": converter}
         self.loop = SourceLoop(
             task,
-            Conversion.of(WorkerConfig.parse({}), config),
+            SourceConversion.of(WorkerConfig.parse({}), config),
             send_loop,
             OffsetFlusher(self.store, "c", send_loop, channel.page, 5),
             self.orders,
@@ -154,8 +155,9 @@ def test_a_value_that_cannot_be_converted_is_named_by_its_source_offset(rig: Mak
         SourceRecord("t", {"n": object()}, source_partition=HERE, source_offset={"n": 2}),
     ]
     under_test = rig(records, converter="JsonConverter")
-    with pytest.raises(DataError, match=r"source offset {'n': 2}"):
+    with pytest.raises(ToleranceExceeded, match=r'VALUE_CONVERTER .* source offset {"n":2}'):
         under_test.loop.run()
+    assert under_test.offset == {"n": 1}  # what came before it in the same poll is sent, as by Kafka Connect
 
 
 def test_a_paused_task_does_not_poll_and_goes_on_when_it_may(rig: MakeRig, channel: TaskChannel) -> None:
