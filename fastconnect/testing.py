@@ -6,7 +6,8 @@
             counter.restart()                                   # as after a crash: from the offset of the last record taken
             assert counter.take(1)[0].value == 3
 
-A poll's records are handed out one by one, whichever form they came in; what is taken counts as delivered.
+A poll's records are handed out one by one, whichever form they came in; what is taken counts as delivered. `SinkHarness`,
+for sinks, is in testing_sink.py.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ from fastconnect.api.connector import SourceConnector
 from fastconnect.api.record import ByteOffsets, CountOffsets, EndOfData, Offset, Partition, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import ConnectError, RetriableError
+from fastconnect.testing_sink import SinkHarness
+
+__all__ = ["MemoryContext", "SinkHarness", "SourceHarness", "records_of"]
 
 _identity = msgspec.json.Encoder(order="sorted").encode
 

@@ -16,6 +16,7 @@ SUBCOMMANDS = {
     "run": ("fastconnect.cli.run:run", "Run connectors until stopped, or until their sources have ended."),
     "ingest": ("fastconnect.cli.ingest:ingest", "Load files into a topic, and go on where an earlier run ended."),
     "validate": ("fastconnect.cli.validate:validate", "Say everything that is wrong with connector files."),
+    "new": ("fastconnect.cli.new:new", "Make a project folder for a connector of your own."),
     "plugins": ("fastconnect.cli.plugins:plugins", "List the connectors and converters that are installed."),
     "broker": ("fastconnect.cli.broker:broker", "Start, stop and look after the embedded Kafka broker."),
     "offsets": ("fastconnect.cli.offsets:offsets", "Show or reset the source offsets of standalone connectors."),
