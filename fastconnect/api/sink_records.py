@@ -137,6 +137,11 @@ class SinkRecords(Sequence[SinkRecord]):
         self._values: list[Any] | None = None
         self._origin: tuple[str | list[str], list[int], list[int]] | None = None
 
+    @classmethod
+    def none(cls) -> SinkRecords:
+        """A batch of no records."""
+        return cls(_NO_MESSAGES, _NO_MESSAGES, Records("", []))
+
     def __len__(self) -> int:
         return self._count
 
@@ -359,6 +364,34 @@ class SinkRecords(Sequence[SinkRecord]):
             topics if isinstance(topics, str) else topics[row],
             partitions[row],
         )
+
+
+class _NoMessages:
+    def __len__(self) -> int:
+        return 0
+
+    def _nothing(self, *_: Any) -> Any:
+        return []
+
+    values = topics = partitions = offsets = timestamps = decode_values = _nothing
+
+    def keys(self) -> None:
+        return None
+
+    def timestamp_type(self, i: int) -> int:
+        raise IndexError(i)
+
+    def lines(self) -> bytes:
+        return b""
+
+    def packed(self) -> tuple[bytes, bytes, bytes]:
+        return bytes(8), b"", b""
+
+    def decode(self, messages: Any) -> Records:
+        return Records("", [])
+
+
+_NO_MESSAGES = _NoMessages()
 
 
 def _pyarrow() -> Any:

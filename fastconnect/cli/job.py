@@ -163,7 +163,7 @@ class _Entrypoints:
                 channel.tell_state(State.FAILED, str(error), explained=True)
                 return Exit.UNUSABLE
             spec = msgspec.structs.replace(spec, connector_config=config)
-        return run_task(spec, channel, self._worker)
+        return run_task(spec, channel, self._worker, until_done=self._until_done)
 
     def herder(self, channel: HerderChannel) -> int | None:
         from fastconnect.herder.standalone import StandaloneHerder, serve

@@ -8,12 +8,18 @@ Where settings come from: `connector.py`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import msgspec
 
 from fastconnect.api.config_types import HIDDEN
-from fastconnect.config.librdkafka_properties import ALIASES, RANGES
+from fastconnect.config.librdkafka_properties import (
+    ALIASES,
+    CONSUMER_ALIASES,
+    CONSUMER_RANGES,
+    PRODUCER_ONLY,
+    RANGES,
+)
 from fastconnect.errors import Fault
 from fastconnect.nearest import did_you_mean
 
@@ -110,6 +116,65 @@ _OURS = {
 }
 """Properties that would break what the runtime promises, and why."""
 
+_CONSUMER_RENAMED = {
+    **{java: name for java, name in _RENAMED.items() if name not in PRODUCER_ONLY},
+    "fetch.max.wait.ms": "fetch.wait.max.ms",
+    "max.partition.fetch.bytes": "fetch.message.max.bytes",
+}
+
+_CONSUMER_CANONICAL = {
+    **{name: meant for name, meant in _CANONICAL.items() if name not in PRODUCER_ONLY and meant not in PRODUCER_ONLY},
+    **CONSUMER_ALIASES,
+    **_CONSUMER_RENAMED,
+}
+_CONSUMER_RANGES = {**{name: limits for name, limits in _RANGES.items() if name not in PRODUCER_ONLY}, **CONSUMER_RANGES}
+
+_CONSUMER_NO_MEANING = re.compile(
+    _NO_MEANING.pattern
+    + r"""| key\.deserializer | value\.deserializer | default\.api\.timeout\.ms | request\.timeout\.ms
+      | exclude\.internal\.topics""",
+    re.VERBOSE,
+)
+
+_CONSUMER_OURS = {
+    "enable.auto.commit": "the runtime commits offsets when their records are put",
+    "auto.commit.enable": "the runtime commits offsets when their records are put",
+    "auto.commit.interval.ms": "the runtime commits offsets every offset.flush.interval.ms",
+    "enable.auto.offset.store": "the runtime commits offsets when their records are put",
+    "enable.partition.eof": "the runtime sets it",
+    "group.protocol": "the new protocol locks a restarted task out of its group until its old session ends",
+    "group.protocol.type": "the runtime sets it",
+    "group.remote.assignor": "it belongs to the new group protocol, which is not used",
+    "offset.store.method": "offsets are kept by the broker",
+    "offset.store.path": "offsets are kept by the broker",
+    "offset.store.sync.interval.ms": "offsets are kept by the broker",
+    "consume.callback.max.messages": "there are no such callbacks",
+    "share.acknowledgement.mode": "sinks are no share consumers",
+    "enabled_events": "the runtime reads librdkafka's events itself",
+    "log.queue": "the runtime reads librdkafka's log itself",
+    "internal.termination.signal": "the runtime sets it",
+}
+
+_ASSIGNORS = {
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+    "CooperativeStickyAssignor": "cooperative-sticky",
+    "range": "range",
+    "roundrobin": "roundrobin",
+    "cooperative-sticky": "cooperative-sticky",
+}
+
+_RESETS = {
+    "earliest": "earliest",
+    "smallest": "earliest",
+    "beginning": "earliest",
+    "latest": "latest",
+    "largest": "latest",
+    "end": "latest",
+    "none": "error",
+    "error": "error",
+}
+
 _NEVER_OVERRIDDEN = (
     (r"plugin\.library\.paths|ssl\.providers|ssl\.engine\..*", "it loads code into the process"),
     (r"sasl\.kerberos\.kinit\.cmd", "it runs a shell command"),
@@ -168,7 +233,22 @@ def to_librdkafka(settings: Iterable[Setting], defaults: Mapping[str, str]) -> C
     return _Translation(defaults).of(settings)
 
 
+def to_consumer(settings: Iterable[Setting], defaults: Mapping[str, str]) -> ClientSettings:
+    """Do the same for a consumer.
+
+    `max.poll.records` stays in the properties: it is the runtime that hands out batches, not librdkafka.
+    """
+    return _ConsumerTranslation(defaults).of(settings)
+
+
 class _Translation:
+    what = "producer"
+    canonical: Mapping[str, str] = _CANONICAL
+    ranges: Mapping[str, str] = _RANGES
+    ours: Mapping[str, str] = _OURS
+    no_meaning = _NO_MEANING
+    known: Collection[str] = (*_RANGES, *ALIASES, *_RENAMED)
+
     def __init__(self, defaults: Mapping[str, str]) -> None:
         self.defaults = defaults
         self.given: dict[str, Setting] = {}  # by librdkafka's name
@@ -179,19 +259,19 @@ class _Translation:
         # Java's SSL and JAAS settings mean something only together, so they are taken out first.
         wanted: dict[str, Setting] = {}
         for setting in settings:
-            wanted[_CANONICAL.get(setting.name, setting.name)] = setting
+            wanted[self.canonical.get(setting.name, setting.name)] = setting
         self._ssl_stores(wanted)
         self._jaas(wanted)
-        self._partitioner(wanted)
+        self._before(wanted)
         for name, setting in wanted.items():
             self._one(name, setting)
-        self._idempotence()
+        self._after()
         properties = {**self.defaults, **{name: setting.value for name, setting in self.given.items()}}
         return ClientSettings(properties, self.faults, self.warnings)
 
     def _one(self, name: str, setting: Setting) -> None:
         value = setting.value.strip()
-        if why := _OURS.get(name):
+        if why := self.ours.get(name):
             self._fault(setting, f"{name} cannot be set: {why}")
         elif _JAVA_CODE.fullmatch(name):
             if value:
@@ -201,18 +281,17 @@ class _Translation:
             self._give(name, setting, "0" if value == "2147483647" else value)
         elif name == "ssl.endpoint.identification.algorithm":
             self._give(name, setting, value or "none")
-        elif name in _RANGES:
+        elif name in self.ranges:
             self._give(name, setting, value)
-        elif _NO_MEANING.fullmatch(name):
+        elif self.no_meaning.fullmatch(name):
             self.warnings.append(
                 f"{setting.key} has no meaning here and is left out: it is about the Java client's own workings"
             )
         else:
-            known = [*_RANGES, *ALIASES, *_RENAMED]
-            self._fault(setting, f"{name} is no setting of a Kafka producer{did_you_mean(name, known)}")
+            self._fault(setting, f"{name} is no setting of a Kafka {self.what}{did_you_mean(name, self.known)}")
 
     def _give(self, name: str, setting: Setting, value: str) -> None:
-        limits = _RANGES[name]
+        limits = self.ranges[name]
         kind, _, span = limits.partition(" ")
         if kind in ("integer", "float"):
             self._number(setting, name, value)
@@ -229,7 +308,7 @@ class _Translation:
             self.given[name] = Setting(setting.key, name, value)
 
     def _number(self, setting: Setting, name: str, value: str) -> None:
-        kind, _, span = _RANGES[name].partition(" ")
+        kind, _, span = self.ranges[name].partition(" ")
         low, high = (int(limit) for limit in span.split(" .. "))
         if name == "acks" and value.lower() == "all":
             self.given[name] = Setting(setting.key, name, "all")
@@ -249,6 +328,13 @@ class _Translation:
                 self.warnings.append(f"{setting.key}={value} is beyond librdkafka's limit; {limit} is used")
             number = limit
         self.given[name] = Setting(setting.key, name, str(number))
+
+    def _before(self, wanted: dict[str, Setting]) -> None:
+        """Take out what means something only together."""
+        self._partitioner(wanted)
+
+    def _after(self) -> None:
+        self._idempotence()
 
     def _idempotence(self) -> None:
         """A producer that may lose or reorder cannot be idempotent: as in Java, what was asked for outweighs a default."""
@@ -342,7 +428,7 @@ class _Translation:
             case "Krb5LoginModule":
                 names = {"keyTab": "sasl.kerberos.keytab", "principal": "sasl.kerberos.principal"}
                 names["serviceName"] = "sasl.kerberos.service.name"
-                if setting.key.startswith("producer.override.") and "keyTab" in options:
+                if setting.key.startswith(f"{self.what}.override.") and "keyTab" in options:
                     self._fault(setting, "a connector may not override the keyTab: it reads a file of this machine")
                     return
             case _:
@@ -358,6 +444,46 @@ class _Translation:
 
     def _fault(self, setting: Setting, message: str, hint: str | None = None) -> None:
         self.faults.append(Fault(setting.key, f"{message} ({hint})" if hint else message))
+
+
+class _ConsumerTranslation(_Translation):
+    what = "consumer"
+    canonical = _CONSUMER_CANONICAL
+    ranges = _CONSUMER_RANGES
+    ours = _CONSUMER_OURS
+    no_meaning = _CONSUMER_NO_MEANING
+    known = (*_CONSUMER_RANGES, *_CONSUMER_CANONICAL)
+
+    def _before(self, wanted: dict[str, Setting]) -> None:
+        self._assignors(wanted.pop("partition.assignment.strategy", None))
+        reset = wanted.pop("auto.offset.reset", None)
+        if reset is not None:
+            meant = _RESETS.get(reset.value.strip().lower())
+            if meant is None:
+                self._invalid(reset, "String must be one of: earliest, latest, none")
+            else:
+                self.given["auto.offset.reset"] = Setting(reset.key, "auto.offset.reset", meant)
+        protocol = wanted.get("group.protocol")
+        if protocol is not None and protocol.value.strip().lower() == "classic":
+            del wanted["group.protocol"]
+
+    def _after(self) -> None:
+        """Nothing of a consumer depends on the rest."""
+
+    def _assignors(self, setting: Setting | None) -> None:
+        """librdkafka takes several only if they are all of the old kind, or all cooperative: the last one is the newest."""
+        if setting is None or not setting.value.strip():
+            return
+        names = [part.strip().rpartition(".")[2] for part in setting.value.split(",") if part.strip()]
+        meant = [_ASSIGNORS.get(name, "") for name in names]
+        if "" in meant:
+            unknown = names[meant.index("")]
+            self._fault(setting, f"{unknown} cannot be used here: choose among range, roundrobin and cooperative-sticky")
+        elif "cooperative-sticky" in meant and len(meant) > 1:
+            self.warnings.append(f"{setting.key}: cooperative-sticky is used; it cannot be combined with others here")
+            self.given[setting.name] = Setting(setting.key, setting.name, "cooperative-sticky")
+        else:
+            self.given[setting.name] = Setting(setting.key, setting.name, ",".join(meant))
 
 
 def _text(setting: Setting | None) -> str:

@@ -1,6 +1,7 @@
-"""The configuration of a source connector: the keys that the runtime reads, whatever the connector; and its tasks' producers.
+"""The configuration of a connector: the keys that the runtime reads, whatever the connector; and its tasks' producers.
 
-The connector's own keys are in its own Config class; `validation.py` looks at both.
+What only sinks have is in sink_connector.py. The connector's own keys are in its own Config class; `validation.py` looks at
+both.
 """
 
 from __future__ import annotations
@@ -14,9 +15,9 @@ from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfi
 from fastconnect.errors import ConfigError
 
 
-def _key(shown: str, description: str, **more: Any) -> Meta:
+def shown(how: str, description: str, **more: Any) -> Meta:
     """Say how a user interface shows a key (group, order, width, importance, name: as Kafka Connect) and what it is for."""
-    group, order, width, importance, display_name = shown.split(", ")
+    group, order, width, importance, display_name = how.split(", ")
     looks = {"group": group, "order": int(order), "width": width, "importance": importance, "display_name": display_name}
     return Meta(description=description, extra_json_schema={**looks, **more})
 
@@ -33,12 +34,12 @@ def _twice(aliases: list[str]) -> str | None:
     return "Duplicate alias provided." if len(set(aliases)) < len(aliases) else None
 
 
-class SourceConnectorConfig(Config):
-    """What the runtime reads of any source connector's configuration."""
+class ConnectorConfig(Config):
+    """What the runtime reads of any connector's configuration."""
 
     name: Annotated[
         str,
-        _key(
+        shown(
             "Common, 1, MEDIUM, HIGH, Connector name",
             "The connector's name: no two connectors of a worker may have the same. Offsets belong to it.",
         ),
@@ -46,58 +47,60 @@ class SourceConnectorConfig(Config):
     ]
     connector_class: Annotated[
         str,
-        _key(
+        shown(
             "Common, 2, LONG, HIGH, Connector class",
             "Which connector to run: its full class name, or the last part of it, with or without `Connector`.",
         ),
     ]
     connector_plugin_version: Annotated[
         str | None,
-        _key(
+        shown(
             "Common, 3, MEDIUM, MEDIUM, Connector version",
             "Which version of it: nothing or `latest` for the installed one, `1.2.3`, or a range such as [1.0,2.0).",
         ),
     ] = None
     tasks_max: Annotated[
-        int, Meta(ge=1), _key("Common, 4, SHORT, HIGH, Tasks max", "How many tasks the connector may divide its work among.")
+        int,
+        Meta(ge=1),
+        shown("Common, 4, SHORT, HIGH, Tasks max", "How many tasks the connector may divide its work among."),
     ] = 1
     tasks_max_enforce: Annotated[
         bool,
-        _key(
+        shown(
             "Common, 5, SHORT, LOW, Enforce tasks max",
             "Whether a connector that wants more tasks than tasks.max fails. Deprecated in Kafka Connect.",
         ),
     ] = True
     key_converter: Annotated[
         ClassName | None,
-        _key(
+        shown(
             "Common, 6, SHORT, LOW, Key converter class",
             "Makes the bytes of keys; the worker's if not set. Settings below `key.converter.` count only with it.",
         ),
     ] = None
     key_converter_plugin_version: Annotated[
-        str | None, _key("Common, 7, SHORT, LOW, Key converter version", "Which version of the key converter.")
+        str | None, shown("Common, 7, SHORT, LOW, Key converter version", "Which version of the key converter.")
     ] = None
     value_converter: Annotated[
         ClassName | None,
-        _key(
+        shown(
             "Common, 8, SHORT, LOW, Value converter class",
             "Makes the bytes of values; the worker's if not set. Settings below `value.converter.` count only with it.",
         ),
     ] = None
     value_converter_plugin_version: Annotated[
-        str | None, _key("Common, 9, SHORT, LOW, Value converter version", "Which version of the value converter.")
+        str | None, shown("Common, 9, SHORT, LOW, Value converter version", "Which version of the value converter.")
     ] = None
     header_converter: Annotated[
         ClassName | None,
-        _key("Common, 10, SHORT, LOW, Header converter class", "Makes the bytes of header values; the worker's if not set."),
+        shown("Common, 10, SHORT, LOW, Header converter class", "Makes the bytes of header values; the worker's if not set."),
     ] = None
     header_converter_plugin_version: Annotated[
-        str | None, _key("Common, 11, SHORT, LOW, Header converter version", "Which version of the header converter.")
+        str | None, shown("Common, 11, SHORT, LOW, Header converter version", "Which version of the header converter.")
     ] = None
     transforms: Annotated[
         list[str],
-        _key(
+        shown(
             "Transforms, 12, LONG, LOW, Transforms",
             "Names for the transforms that records pass through, in this order; each has its keys below `transforms.<name>.`.",
         ),
@@ -105,7 +108,7 @@ class SourceConnectorConfig(Config):
     ] = field(default_factory=list)
     predicates: Annotated[
         list[str],
-        _key(
+        shown(
             "Predicates, 13, LONG, LOW, Predicates",
             "Names for the predicates that transforms may ask; each has its keys below `predicates.<name>.`.",
         ),
@@ -113,46 +116,51 @@ class SourceConnectorConfig(Config):
     ] = field(default_factory=list)
     config_action_reload: Annotated[
         Literal["none", "restart"],
-        _key(
+        shown(
             "Common, 14, MEDIUM, LOW, Reload Action",
             "What happens when a value that came from a config provider expires: `restart` the connector, or `none`.",
         ),
     ] = "restart"
     errors_retry_timeout: Annotated[
         Long,
-        _key(
+        shown(
             "Error Handling, 1, MEDIUM, MEDIUM, Retry Timeout for Errors",
             "For how many milliseconds a failed conversion or transform is tried again; 0: not at all, -1: for ever.",
         ),
     ] = 0
     errors_retry_delay_max_ms: Annotated[
         Long,
-        _key(
+        shown(
             "Error Handling, 2, MEDIUM, MEDIUM, Maximum Delay Between Retries for Errors",
             "The longest wait between two such tries, in milliseconds; from there on the waits vary at random.",
         ),
     ] = 60_000
     errors_tolerance: Annotated[
         Literal["none", "all"],
-        _key(
+        shown(
             "Error Handling, 3, SHORT, MEDIUM, Error Tolerance",
             "What a record does that cannot be converted or transformed: it fails the task (`none`) or is skipped (`all`).",
         ),
     ] = "none"
     errors_log_enable: Annotated[
         bool,
-        _key("Error Handling, 4, SHORT, MEDIUM, Log Errors", "Whether each such error is logged, also where it is tolerated."),
+        shown("Error Handling, 4, SHORT, MEDIUM, Log Errors", "Whether each such error is logged, also where it is tolerated."),
     ] = False
     errors_log_include_messages: Annotated[
         bool,
-        _key(
+        shown(
             "Error Handling, 5, SHORT, MEDIUM, Log Error Details",
             "Whether the log of an error holds the record too, which may be private.",
         ),
     ] = False
+
+
+class SourceConnectorConfig(ConnectorConfig):
+    """What the runtime reads of any source connector's configuration."""
+
     topic_creation_groups: Annotated[
         list[str],
-        _key(
+        shown(
             "Topic Creation, 1, LONG, LOW, Topic Creation Groups",
             "Names for groups of topics, each with settings of its own for topics that have to be created.",
         ),
@@ -160,7 +168,7 @@ class SourceConnectorConfig(Config):
     ] = field(default_factory=list)
     exactly_once_support: Annotated[
         Literal["required", "requested"],
-        _key(
+        shown(
             "Exactly Once Support, 2, SHORT, MEDIUM, Exactly once support",
             "`required`: refuse the connector if it cannot promise each record exactly once; `requested`: run it anyway.",
             ignore_case=True,
@@ -168,7 +176,7 @@ class SourceConnectorConfig(Config):
     ] = "requested"
     transaction_boundary: Annotated[
         Literal["interval", "poll", "connector"],
-        _key(
+        shown(
             "Exactly Once Support, 3, SHORT, MEDIUM, Transaction Boundary",
             "Where exactly-once transactions end: after every `poll`, after an `interval`, or where the `connector` says.",
             ignore_case=True,
@@ -176,14 +184,14 @@ class SourceConnectorConfig(Config):
     ] = "poll"
     transaction_boundary_interval_ms: Annotated[
         Long | None,
-        _key(
+        shown(
             "Exactly Once Support, 4, SHORT, LOW, Transaction boundary interval",
             "The length of a transaction where transaction.boundary is `interval`; by default the time between two flushes.",
         ),
     ] = None
     offsets_storage_topic: Annotated[
         str | None,
-        _key(
+        shown(
             "offsets.topic, 1, LONG, LOW, Offsets topic",
             "A topic for this connector's own offsets; of no effect in standalone mode.",
         ),

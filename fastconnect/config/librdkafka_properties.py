@@ -1,4 +1,4 @@
-"""The producer properties of librdkafka 2.16.0: made by tests/code/make_librdkafka_properties.py, not by hand.
+"""Producer and consumer properties of librdkafka 2.16.0: made by make_librdkafka_properties.py, not by hand.
 
 What only code can set (callbacks and the like) is not among them.
 """
@@ -133,7 +133,7 @@ RANGES: dict[str, str] = {
     "transaction.timeout.ms": "integer 1000 .. 2147483647",
     "transactional.id": "",
 }
-"""Name -> `integer 0 .. 10`, `float 0 .. 10`, the words it may be, or nothing where it may be any text."""
+"""A producer's: name -> `integer 0 .. 10`, `float 0 .. 10`, words, or nothing for any text."""
 
 ALIASES: dict[str, str] = {
     "acks": "request.required.acks",
@@ -148,3 +148,76 @@ ALIASES: dict[str, str] = {
     "sasl.oauthbearer.client.credentials.client.secret": "sasl.oauthbearer.client.secret",
 }
 """Second names, and the first one of each."""
+
+CONSUMER_RANGES: dict[str, str] = {
+    "auto.commit.enable": "true, false",
+    "auto.commit.interval.ms": "integer 0 .. 86400000",
+    "auto.offset.reset": "smallest, earliest, beginning, largest, latest, end, error",
+    "check.crcs": "true, false",
+    "consume.callback.max.messages": "integer 0 .. 1000000",
+    "coordinator.query.interval.ms": "integer 1 .. 3600000",
+    "enable.auto.commit": "true, false",
+    "enable.auto.offset.store": "true, false",
+    "enable.partition.eof": "true, false",
+    "fetch.error.backoff.ms": "integer 0 .. 300000",
+    "fetch.max.bytes": "integer 0 .. 2147483135",
+    "fetch.message.max.bytes": "integer 1 .. 1000000000",
+    "fetch.min.bytes": "integer 0 .. 2147483647",
+    "fetch.queue.backoff.ms": "integer 0 .. 300000",
+    "fetch.wait.max.ms": "integer 0 .. 300000",
+    "group.id": "",
+    "group.instance.id": "",
+    "group.protocol": "classic, consumer",
+    "group.protocol.type": "",
+    "group.remote.assignor": "",
+    "heartbeat.interval.ms": "integer 1 .. 3600000",
+    "isolation.level": "read_uncommitted, read_committed",
+    "max.poll.interval.ms": "integer 1 .. 86400000",
+    "max.poll.records": "integer 1 .. 2147483647",
+    "offset.store.method": "none, file, broker",
+    "offset.store.path": "",
+    "offset.store.sync.interval.ms": "integer -1 .. 86400000",
+    "partition.assignment.strategy": "",
+    "queued.max.messages.kbytes": "integer 1 .. 2097151",
+    "queued.min.messages": "integer 1 .. 10000000",
+    "session.timeout.ms": "integer 1 .. 3600000",
+    "share.acknowledgement.mode": "",
+}
+"""What only a consumer has."""
+
+CONSUMER_ALIASES: dict[str, str] = {
+    "max.partition.fetch.bytes": "fetch.message.max.bytes",
+}
+"""Second names of what only a consumer has."""
+
+PRODUCER_ONLY = frozenset(
+    {
+        "acks",
+        "batch.num.messages",
+        "batch.size",
+        "compression.codec",
+        "compression.level",
+        "compression.type",
+        "delivery.report.only.error",
+        "delivery.timeout.ms",
+        "enable.gapless.guarantee",
+        "enable.idempotence",
+        "linger.ms",
+        "message.send.max.retries",
+        "message.timeout.ms",
+        "partitioner",
+        "produce.offset.report",
+        "queue.buffering.backpressure.threshold",
+        "queue.buffering.max.kbytes",
+        "queue.buffering.max.messages",
+        "queue.buffering.max.ms",
+        "queuing.strategy",
+        "request.required.acks",
+        "request.timeout.ms",
+        "retries",
+        "sticky.partitioning.linger.ms",
+        "transaction.timeout.ms",
+        "transactional.id",
+    }
+)
+"""What a consumer does not have."""

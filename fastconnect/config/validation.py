@@ -7,7 +7,7 @@ is called in a process of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -17,7 +17,8 @@ from fastconnect.api.config import Config, Fault
 from fastconnect.api.config_def import ConfigKey, config_keys
 from fastconnect.api.config_types import HIDDEN
 from fastconnect.config.client import is_secret
-from fastconnect.config.connector import FREE_PREFIXES, SourceConnectorConfig, override_faults
+from fastconnect.config.connector import FREE_PREFIXES, ConnectorConfig, SourceConnectorConfig, override_faults
+from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_override_faults, group_of
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
 from fastconnect.errors import PluginNotFoundError
 from fastconnect.nearest import did_you_mean
@@ -112,16 +113,29 @@ class _Validator:
         self.not_found: set[str] = set()
         """Keys whose value names no class, which is then shown as null."""
 
+    @property
+    def is_sink(self) -> bool:
+        """Whether the connector is a sink; one that cannot be found counts as a source."""
+        return self.plugin is not None and self.plugin.kind == "sink"
+
+    @property
+    def framework(self) -> type[ConnectorConfig]:
+        """The keys of the runtime."""
+        return SinkConnectorConfig if self.is_sink else SourceConnectorConfig
+
     def run(self) -> Validation:
         self.plugin = plugin = self._find_plugin()
         own = plugin.cls.config_class if plugin else Config  # type: ignore[attr-defined]
-        self._keys(SourceConnectorConfig, self.config, leave_out=own)
+        self._keys(self.framework, self.config, leave_out=own)
         if plugin:
             self._keys(own, self.config)
             self._version(plugin)
             self._unknown_keys(plugin, own)
         self._nulls(own)
-        self._exactly_once()
+        if self.is_sink:
+            self._group()
+        else:
+            self._exactly_once()
         self._overrides()
         for kind in CONVERTER_KEYS:
             self._converter(kind)
@@ -134,7 +148,7 @@ class _Validator:
         if not self.class_name:
             return None  # the missing key is found as any other
         try:
-            return plugins.find_plugin("source", self.class_name)
+            return plugins.find_plugin(plugins.kind_of_connector(self.class_name), self.class_name)
         except plugins.WrongKindError as error:
             self._fault("connector.class", error.message)
         except PluginNotFoundError as error:
@@ -155,7 +169,7 @@ class _Validator:
             Fault(prefix + fault.key if fault.key else "", fault.message) for fault in faults if fault.key not in left_out
         ]
         definitions = config_keys(config_class)
-        if config_class is SourceConnectorConfig:
+        if issubclass(config_class, ConnectorConfig):
             definitions = [self._with_worker_default(definition) for definition in definitions]
         for entry, definition in zip(config_class.fields(), definitions, strict=True):
             if entry.key in left_out:
@@ -187,7 +201,7 @@ class _Validator:
             self._fault("connector.plugin.version", why)
 
     def _unknown_keys(self, plugin: Plugin, own: type[Config]) -> None:
-        known = [entry.key for entry in (*own.fields(), *SourceConnectorConfig.fields())]
+        known = [entry.key for entry in (*own.fields(), *self.framework.fields())]
         for key in self.config:
             if key not in known and not key.startswith(FREE_PREFIXES):
                 self.warnings.append(f"{key} is not known to {plugin.alias}{did_you_mean(key, known)}")
@@ -200,7 +214,7 @@ class _Validator:
     def _nulls(self, own: type[Config]) -> None:
         # Kafka Connect lets a null pass for the connector's own keys; here it stands for the key's default.
         own_keys = {entry.key for entry in own.fields()}
-        required = {entry.key for entry in SourceConnectorConfig.fields() if entry.required}
+        required = {entry.key for entry in self.framework.fields() if entry.required}
         for key, value in self.config.items():
             if value is None and key not in own_keys | required:
                 self._fault(key, "Null value can not be supplied as the configuration value.")
@@ -215,13 +229,30 @@ class _Validator:
                 "Please reconfigure it to use a different transaction boundary definition.",
             )
 
+    def _group(self) -> None:
+        group = self.worker.originals.get("group.id")
+        if group and group == group_of(self.config.get("name") or "", self.config):
+            name = self.config.get("name")
+            self._fault("name", f"Consumer group for sink connector named {name} conflicts with Connect worker group {group}")
+
     def _overrides(self) -> None:
-        faults, warnings = override_faults(self.worker, self.config)
+        if self.is_sink:
+            self._overrides_of("consumer", consumer_override_faults)
+        # As Kafka Connect: the producer of a sink is that of its dead letters.
+        if not self.is_sink or self.config.get("errors.deadletterqueue.topic.name"):
+            self._overrides_of("producer", override_faults)
+
+    def _overrides_of(
+        self,
+        client: str,
+        find: Callable[[WorkerConfig, Mapping[str, str | None]], tuple[Iterable[Fault], Iterable[str]]],
+    ) -> None:
+        faults, warnings = find(self.worker, self.config)
         self.faults += faults
         self.warnings += warnings
-        for name, value in under("producer.override.", self.config).items():
+        for name, value in under(f"{client}.override.", self.config).items():
             definition = ConfigKey(
-                name=f"producer.override.{name}",
+                name=f"{client}.override.{name}",
                 type="STRING",
                 required=False,
                 default_value=None,
@@ -294,7 +325,7 @@ class _Validator:
 
     def _not_yet(self) -> None:
         """Say of keys that are right, but that nothing acts on yet."""
-        for prefix, why in _NOT_YET.items():
+        for prefix, why in (_NOT_YET_OF_SINKS if self.is_sink else _NOT_YET).items():
             keys = [key for key in self.config if key.startswith(prefix)]
             if keys:
                 self.warnings.append(f"{', '.join(keys)}: of no effect, {why}")
@@ -319,6 +350,12 @@ class _Validator:
 _NOT_YET = {
     "topic.creation.": "missing topics are left to the broker's auto-creation so far",
     "consumer.override.": "a source has no consumer",
+    "admin.override.": "the tasks have no admin client yet",
+}
+
+
+_NOT_YET_OF_SINKS = {
+    "topic.creation.": "a sink creates no topics",
     "admin.override.": "the tasks have no admin client yet",
 }
 

@@ -46,11 +46,10 @@ _WITHOUT_MEANING = (
     (r"topic\.creation\.enable|topic\.tracking\..*", "missing topics are left to the broker's auto-creation so far"),
     (r"metric\.reporters|metrics\..*|auto\.include\.jmx\.reporter", "there is no JMX"),
     (r"(key|value|header)\.converter\.plugin\.version", "of a converter only the installed version can be used"),
-    (r"(consumer|admin)\..*", "there are no such clients yet"),
     (
         r"client\.id|client\.dns\.lookup|metadata\..*|request\.timeout\.ms|re(connect|try)\.backoff\..*"
         r"|connections\.max\.idle\.ms|(send|receive)\.buffer\.bytes|socket\..*|default\.api\.timeout\.ms",
-        "the worker itself has no Kafka client; for the tasks' producers put `producer.` before it",
+        "the worker itself has no Kafka client; for the tasks' clients put `producer.` or `consumer.` before it",
     ),
     (r"internal\.(key|value)\.converter.*", "Kafka Connect itself has no such setting any more"),
 )
@@ -128,7 +127,7 @@ class WorkerConfig(Config):
         """Make a worker config of Kafka Connect's strings; see `warnings` for the keys that do nothing.
 
         Raises:
-            ConfigError: with everything that is wrong, also with the `producer.*` settings.
+            ConfigError: with everything that is wrong, also with the `producer.*` and `consumer.*` settings.
         """
         return super().parse(props, where=where)
 
@@ -137,12 +136,18 @@ class WorkerConfig(Config):
         config, faults = super()._read(props)
         originals = Originals({key: value for key, value in props.items() if value is not None})
         warnings = _warnings(cls, originals)
-        if settings := _producer_settings(originals):
+        if settings := _client_settings(originals, "producer"):
             from fastconnect.config.client import to_librdkafka
 
             producer = to_librdkafka(settings, {})
             faults += producer.faults
             warnings += producer.warnings
+        if settings := _own_settings(originals, "consumer"):
+            from fastconnect.config.client import to_consumer
+
+            consumer = to_consumer(settings, {})
+            faults += consumer.faults
+            warnings += consumer.warnings
         return (None if config is None else config.replace(_originals=originals, _warnings=warnings)), faults
 
     def check(self) -> Iterable[Fault]:
@@ -186,16 +191,31 @@ class WorkerConfig(Config):
         The worker's own security settings come first: in Kafka Connect they have to be said twice, once with `producer.` before
         them. They are left out where the producers have servers of their own, which may want others.
         """
-        settings = _producer_settings(self._originals)
+        return self._settings_of("producer")
+
+    def consumer_settings(self) -> list[Setting]:
+        """Return the settings of all sink tasks' consumers, as `producer_settings` does."""
+        return self._settings_of("consumer")
+
+    def admin_settings(self) -> list[Setting]:
+        """Return the settings of all tasks' admin clients, as `producer_settings` does."""
+        return self._settings_of("admin")
+
+    def _settings_of(self, client: str) -> list[Setting]:
+        settings = _client_settings(self._originals, client)
         if self.bootstrap_servers:
             settings.insert(0, Setting("bootstrap.servers", "bootstrap.servers", ",".join(self.bootstrap_servers)))
         return settings
 
 
-def _producer_settings(originals: Mapping[str, str]) -> list[Setting]:
-    own_servers = "producer.bootstrap.servers" in originals
+def _client_settings(originals: Mapping[str, str], client: str) -> list[Setting]:
+    own_servers = f"{client}.bootstrap.servers" in originals
     security = [] if own_servers else [Setting(key, key, value) for key, value in originals.items() if _SECURITY.fullmatch(key)]
-    return security + [Setting(f"producer.{name}", name, value) for name, value in under("producer.", originals).items()]
+    return security + _own_settings(originals, client)
+
+
+def _own_settings(originals: Mapping[str, str], client: str) -> list[Setting]:
+    return [Setting(f"{client}.{name}", name, value) for name, value in under(f"{client}.", originals).items()]
 
 
 def under(prefix: str, config: Mapping[str, str | None] | Mapping[str, str]) -> dict[str, str]:
@@ -211,7 +231,7 @@ def _warnings(cls: type[Config], originals: Mapping[str, str]) -> list[str]:
     free = tuple(f"{key}." for key in CONVERTER_KEYS.values())
     warnings = []
     for key in originals:
-        if key in known or key.startswith("producer.") or _SECURITY.fullmatch(key):
+        if key in known or key.startswith(("producer.", "consumer.", "admin.")) or _SECURITY.fullmatch(key):
             continue
         why = next((why for pattern, why in _WITHOUT_MEANING if re.fullmatch(pattern, key)), None)
         if why:

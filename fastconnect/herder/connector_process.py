@@ -14,7 +14,7 @@ import msgspec
 
 from fastconnect import plugins
 from fastconnect.api.config import Config
-from fastconnect.api.connector import SourceConnector
+from fastconnect.api.connector import SinkConnector, SourceConnector
 from fastconnect.api.record import Offset, Partition
 from fastconnect.config.validation import validate
 from fastconnect.config.worker import WorkerConfig
@@ -57,15 +57,19 @@ def _failure(error: BaseException) -> Failure:
 
 
 def _task_configs(request: RunConnector, worker: WorkerConfig) -> list[dict[str, str]]:
-    connector_class = plugins.find("source", request.config.get("connector.class") or "")
+    class_name = request.config.get("connector.class") or ""
+    kind = plugins.kind_of_connector(class_name)
+    connector_class = plugins.find(kind, class_name)
     max_tasks = int(request.config.get("tasks.max") or 1)
-    connector: SourceConnector[Any] = connector_class()
+    connector: SourceConnector[Any] | SinkConnector[Any] = connector_class()
     context = ConnectorContext(request.name, worker)
     connector.context = context
     try:
         connector.start(connector_class.config_class.parse(request.config))
         try:
             configs = [_as_properties(config) for config in connector.task_configs(max_tasks)]
+            if kind == "sink":
+                configs = [{**_topics(request.config), **config} for config in configs]
         finally:
             connector.stop()
     finally:
@@ -78,6 +82,11 @@ def _task_configs(request: RunConnector, worker: WorkerConfig) -> list[dict[str,
             hint="raise tasks.max, or report this to the author of the connector",
         )
     return configs
+
+
+def _topics(config: Mapping[str, str | None]) -> dict[str, str]:
+    """What a sink reads, which its tasks are told beside what the connector tells them. Source: Kafka Connect's Worker."""
+    return {key: value for key in ("topics", "topics.regex") if (value := config.get(key))}
 
 
 def _as_properties(config: Mapping[str, str] | Config) -> dict[str, str]:

@@ -264,6 +264,23 @@ cdef class FetchLoop(Client):
         if code != 0:
             raise SendError(f"the topics cannot be subscribed to: {error_text(code)}", where=", ".join(topics))
 
+    def existing_topics(self, int timeout_ms=1000):
+        """{topic: how many partitions it has} of all topics that this client may see.
+
+        Raises:
+            RetriableError: no broker answered in time.
+        """
+        cdef const rd_kafka_metadata_t* answer = NULL
+        cdef int code, i
+        with nogil:
+            code = rd_kafka_metadata(self.handle, 1, NULL, &answer, timeout_ms)
+        if code != 0:
+            raise RetriableError(self.last_error or error_text(code))
+        found = {answer.topics[i].topic.decode(): answer.topics[i].partition_cnt
+                 for i in range(answer.topic_cnt) if answer.topics[i].err == 0}
+        rd_kafka_metadata_destroy(answer)
+        return found
+
     def unsubscribe(self):
         """Begin to leave the group, a static member too; to be called before `close` where the member is not to come back.
 
@@ -432,13 +449,23 @@ cdef class FetchLoop(Client):
         self.raise_for(NULL, code, "partitions cannot be resumed")
 
     def seek(self, partitions, int timeout_ms=5000):
-        """Go on at other offsets: [(topic, partition, offset)]."""
+        """Go on at other offsets: [(topic, partition, offset)].
+
+        Raises:
+            RetriableError: a partition has only just been assigned, and is not ready for it; call again.
+        """
         cdef rd_kafka_topic_partition_list_t* some = list_of(partitions)
         cdef rd_kafka_error_t* error
+        cdef int code = 0
+        cdef int i
         with nogil:
             error = rd_kafka_seek_partitions(self.handle, some, timeout_ms)
+        for i in range(some.cnt):
+            code = code or some.elems[i].err
         rd_kafka_topic_partition_list_destroy(some)
-        self.raise_for(error, 0, "the offsets cannot be gone back to")
+        if error == NULL and code in (-172, -185):                  # _STATE, _TIMED_OUT
+            raise RetriableError(f"the offsets cannot be gone back to: {error_text(code)}")
+        self.raise_for(error, code, "the offsets cannot be gone back to")
 
     def committed(self, partitions, int timeout_ms=5000):
         """The group's committed offsets: [(topic, partition, offset or None)].

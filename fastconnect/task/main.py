@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 import traceback
 from typing import Any
 
@@ -13,11 +12,13 @@ from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
 from fastconnect.config.connector import SourceConnectorConfig, client_properties
 from fastconnect.config.worker import WorkerConfig
-from fastconnect.errors import ConnectError, FatalClientError, RetriableError
+from fastconnect.errors import ConnectError, FatalClientError
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State
 from fastconnect.storage.sqlite import SqliteOffsetStore
+from fastconnect.task import sink_main
+from fastconnect.task.connecting import connect, stop
 from fastconnect.task.context import TaskContext
 from fastconnect.task.conversion import Conversion
 from fastconnect.task.offsets import OffsetFlusher
@@ -26,12 +27,20 @@ from fastconnect.task.waiting import Orders
 
 logger = logging.getLogger(__name__)
 
-def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig) -> Exit:
-    """Run one task in this process, which was forked for it, until it is told to stop; return its exit code."""
+
+def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig, *, until_done: bool = False) -> Exit:
+    """Run one task in this process, which was forked for it, until it is told to stop; return its exit code.
+
+    Args:
+        until_done: the job has an end, which a sink has to find (a source says it itself).
+    """
     orders = Orders(channel)
     orders.catch_signals()
     try:
-        drained = _run_with_batches_that_fit(spec, channel, orders, worker)
+        if plugins.kind_of_connector(spec.connector_config.get("connector.class") or "") == "sink":
+            drained = sink_main.run(spec, channel, orders, worker, until_done=until_done)
+        else:
+            drained = _run_with_batches_that_fit(spec, channel, orders, worker)
     except LeaseLost:
         logger.warning("The lease is over: the task belongs to another worker now, nothing more is sent.")
         return Exit.LEASE_LOST
@@ -96,54 +105,10 @@ def _run_source(
             channel.tell_state(State.RUNNING)
             return loop.run()
         finally:
-            _stop(task)
+            stop(task)
     finally:
         send_loop.close()
         store.close()
-
-
-def connect(send_loop: SendLoop, worker: WorkerConfig, channel: TaskChannel, orders: Orders) -> None:
-    """Wait until a broker answers.
-
-    This is also what makes a fresh producer's first acknowledgement come after 15 ms and not after 500: it gets its producer id
-    from a 500 ms timer, but looks at once when metadata arrives while a broker is connected.
-
-    Raises:
-        ConnectError: none has answered within bootstrap.timeout.ms.
-    """
-    began = time.monotonic()
-    said = False
-    while not orders.stop_asked:
-        try:
-            send_loop.reach()
-        except RetriableError as error:
-            send_loop.poll(0)  # reads why: a connection refused, a name not found
-            reason = send_loop.last_error or str(error)
-            waited_ms = (time.monotonic() - began) * 1000
-            if waited_ms > worker.bootstrap_timeout_ms:
-                raise ConnectError(
-                    f"no broker has answered for {waited_ms / 1000:.0f} s: {reason}",
-                    where=f"bootstrap.servers={','.join(worker.bootstrap_servers)}",
-                    hint="check the address, and that the broker runs",
-                ) from error
-            if not said:
-                logger.warning("No broker answers yet; trying on. %s", reason)
-                channel.tell_state(State.RUNNING, f"waiting for a broker: {reason}")
-                said = True
-            channel.page.beat()
-            orders.wait(200)
-            continue
-        break
-    if said:
-        logger.info("A broker answers.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
-
-
-def _stop(task: SourceTask[Any]) -> None:
-    try:
-        task.stop()
-    except Exception:
-        # What is delivered is delivered, whatever the plugin's clean-up runs into.
-        logger.exception("The task's stop() failed.")
 
 
 def _fail(channel: TaskChannel, error: BaseException) -> Exit:

@@ -68,6 +68,7 @@ def test_a_distributed_worker_file_is_taken_with_a_warning_for_each_key_without_
         "key.converter",
         "value.converter",
         "offset.flush.interval.ms",
+        "consumer.max.poll.records",
         "security.protocol",
         "sasl.mechanism",
         "sasl.jaas.config",

@@ -1,0 +1,66 @@
+"""How a task begins and ends with the world outside: waiting for a broker, and the plugin's own clean-up."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from fastconnect._core import FetchLoop, SendLoop
+from fastconnect.api.task import SinkTask, SourceTask
+from fastconnect.config.worker import WorkerConfig
+from fastconnect.errors import ConnectError, RetriableError
+from fastconnect.logs import facts
+from fastconnect.reports import TaskChannel
+from fastconnect.states import State
+from fastconnect.task.waiting import Orders
+
+logger = logging.getLogger(__name__)
+
+
+def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskChannel, orders: Orders) -> None:
+    """Wait until a broker answers.
+
+    This is also what makes a fresh producer's first acknowledgement come after 15 ms and not after 500: it gets its producer id
+    from a 500 ms timer, but looks at once when metadata arrives while a broker is connected.
+
+    Raises:
+        ConnectError: none has answered within bootstrap.timeout.ms.
+    """
+    began = time.monotonic()
+    said = False
+    while not orders.stop_asked:
+        try:
+            client.reach()
+        except RetriableError as error:
+            if isinstance(client, SendLoop):
+                client.poll(0)  # reads why: a connection refused, a name not found
+            else:
+                client.pass_on_logs()
+            reason = client.last_error or str(error)
+            waited_ms = (time.monotonic() - began) * 1000
+            if waited_ms > worker.bootstrap_timeout_ms:
+                raise ConnectError(
+                    f"no broker has answered for {waited_ms / 1000:.0f} s: {reason}",
+                    where=f"bootstrap.servers={','.join(worker.bootstrap_servers)}",
+                    hint="check the address, and that the broker runs",
+                ) from error
+            if not said:
+                logger.warning("No broker answers yet; trying on. %s", reason)
+                channel.tell_state(State.RUNNING, f"waiting for a broker: {reason}")
+                said = True
+            channel.page.beat()
+            orders.wait(200)
+            continue
+        break
+    if said:
+        logger.info("A broker answers.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
+
+
+def stop(task: SourceTask[Any] | SinkTask[Any]) -> None:
+    """Have the task close what it has opened; a failure there changes nothing any more."""
+    try:
+        task.stop()
+    except Exception:
+        # What is delivered is delivered, whatever the plugin's clean-up runs into.
+        logger.exception("The task's stop() failed.")

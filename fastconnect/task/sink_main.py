@@ -1,0 +1,81 @@
+"""A sink task's own first and last lines: its consumer, its converters and its loop, put together and taken apart.
+
+What sinks and sources have in common is in main.py.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastconnect import plugins
+from fastconnect._core import FetchLoop
+from fastconnect.api.connector import SinkConnector
+from fastconnect.api.task import SinkTask
+from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_properties
+from fastconnect.config.worker import WorkerConfig
+from fastconnect.reports import TaskChannel, TaskSpec
+from fastconnect.states import State
+from fastconnect.task.connecting import connect, stop
+from fastconnect.task.conversion import SinkConversion
+from fastconnect.task.partitions import Partitions
+from fastconnect.task.sink import MOST_IN_A_BATCH, SinkLoop
+from fastconnect.task.sink_context import SinkContext
+from fastconnect.task.waiting import Orders
+
+
+def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig, *, until_done: bool) -> bool:
+    """Run a sink task until it is told to stop; False if the last commit has failed."""
+    connector_class: type[SinkConnector[Any]] = plugins.find("sink", spec.connector_config.get("connector.class") or "")
+    config = SinkConnectorConfig.parse(spec.connector_config)
+    task: SinkTask[Any] = connector_class.task_class()
+    client = consumer_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
+    batch_most = int(client.pop("max.poll.records", 0)) or None
+    if until_done:
+        client["enable.partition.eof"] = "true"
+    fetch_loop = FetchLoop(client, channel.page, batch_most or MOST_IN_A_BATCH)
+    try:
+        fetch_loop.wake_by(orders.wake_fd)
+        partitions = Partitions()
+        conversion = SinkConversion.of(
+            worker, spec.connector_config, wait=lambda wait_ms: _wait(channel, orders, wait_ms), page=channel.page
+        )
+        loop = SinkLoop(
+            task,
+            conversion,
+            fetch_loop,
+            partitions,
+            orders,
+            channel,
+            topics=config.pattern or config.topics,
+            reset=client["auto.offset.reset"],
+            batch_most=batch_most,
+            commit_interval_ms=worker.offset_flush_interval_ms,
+            commit_timeout_ms=worker.offset_flush_timeout_ms,
+            stop_within_ms=worker.task_shutdown_graceful_timeout_ms,
+            topics_again_ms=int(client["topic.metadata.refresh.interval.ms"]),
+            until_done=until_done,
+        )
+        task.context = SinkContext(
+            spec.id,
+            {key: value for key, value in spec.task_config.items() if value is not None},
+            partitions,
+            set_paused=loop.set_paused,
+            stopping=lambda: loop.stopping,
+        )
+        connect(fetch_loop, worker, channel, orders)
+        try:
+            task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
+            channel.tell_state(State.RUNNING)
+            return loop.run()
+        finally:
+            stop(task)
+            conversion.close()
+    finally:
+        fetch_loop.close()
+
+
+def _wait(channel: TaskChannel, orders: Orders, wait_ms: int) -> bool:
+    """Wait between two tries of a conversion; True when the task is to stop."""
+    channel.page.beat()
+    orders.wait(wait_ms)
+    return orders.stop_asked
