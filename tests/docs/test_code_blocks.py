@@ -1,8 +1,8 @@
 """The code in the docs runs: what is written there is done here, in the order of the page, in one folder.
 
-A block's language says what is done with it. With a file's name behind it, it is written to that file, and Python is compiled;
-`sh` is run by bash and must succeed; `text` is what the commands before it have printed, where `...` stands for anything; `toml`
-is only shown.
+A block's language says what is done with it. With a file's name behind it, it is written to that file, and Python is compiled.
+`sh` is run by bash and must succeed. `text` is what the commands before it have printed, where `...` stands for anything.
+`toml` is only shown.
 """
 
 from __future__ import annotations
