@@ -89,7 +89,7 @@ class InsertField(PartTransform[InsertFieldConfig]):
         for name, column in columns:
             if name == self._names[2] and column is None:
                 raise _no_offset()
-            if isinstance(column, list):
+            if column is not None and not isinstance(column, str):
                 for value, inserted in zip(made, column, strict=True):
                     if inserted is not None and value is not None:  # without a partition or timestamp there is no field for it
                         value[name] = inserted
@@ -158,7 +158,7 @@ def _no_offset() -> DataError:
 
 def _rows(columns: Sequence[Any], count: int) -> Iterator[tuple[Any, ...]]:
     """What is inserted into each record."""
-    lists = [column if isinstance(column, list) else [column] * count for column in columns]
+    lists = [[column] * count if column is None or isinstance(column, str) else column for column in columns]
     return zip(*lists, strict=True) if lists else iter([()] * count)
 
 
