@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fastconnect.reports import TaskChannel, TaskSpec
     from fastconnect.storage.stores import OffsetStore
     from fastconnect.supervisor.control import RunConnector
+    from fastconnect.supervisor.supervisor import Outcome
     from fastconnect.supervisor.entrypoints import HerderChannel
 
 logger = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ class Ended(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: int
     reason: str
     failures: list[str]
-    """One sentence for each task that failed."""
+    """One sentence for each task, and each connector, that failed."""
     summary: Summary
 
 
@@ -244,9 +245,16 @@ def run(
     return Ended(
         exit_code=exit_code_of(outcome.exit_code, outcome.reason, until_done=until_done, complete=summary.complete),
         reason=outcome.reason,
-        failures=[f"{each.status.id}: {each.status.reason}" for each in outcome.tasks if each.status.state == State.FAILED],
+        failures=_failures(outcome),
         summary=summary,
     )
+
+
+def _failures(outcome: Outcome) -> list[str]:
+    tasks = [f"{each.status.id}: {each.status.reason}" for each in outcome.tasks if each.status.state == State.FAILED]
+    # Of connectors that gave no tasks only the herder knows; it lists all failures in its reason to finish.
+    listed = [line.removeprefix("  - ") for line in outcome.reason.splitlines() if line.startswith("  - ")]
+    return tasks + [failure for failure in listed if failure not in tasks]
 
 
 def exit_code_of(supervisors: int, reason: str, *, until_done: bool, complete: bool) -> int:
