@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -172,13 +171,6 @@ def test_the_installed_entry_points_are_those_that_importlib_finds():
     expected = {(point.name, point.value) for point in importlib.metadata.entry_points(group=plugins.GROUP)}
     assert {(entry.name, f"{entry.module}:{entry.attribute}") for entry in plugins._entries()} == expected
     assert expected
-
-
-def test_reading_all_entry_points_takes_a_few_milliseconds():
-    forget()
-    start = time.perf_counter()
-    plugins._entries()
-    assert time.perf_counter() - start < 0.1  # 1 to 2 ms on a free machine
 
 
 def test_importing_plugins_and_config_pulls_in_nothing_heavy():

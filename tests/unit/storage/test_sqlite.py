@@ -248,14 +248,3 @@ def test_a_closed_store_says_that_it_is_closed(path: Path) -> None:
     store.close()
     with pytest.raises(OffsetStoreError, match="the store is closed"):
         store.get("orders", [A])
-
-
-def test_an_existing_file_is_opened_in_less_than_two_milliseconds(path: Path) -> None:
-    written_by(path, {"position": 1})
-
-    def open_s() -> float:
-        begun = time.perf_counter()
-        SqliteOffsetStore(path).close()
-        return time.perf_counter() - begun
-
-    assert min(open_s() for _ in range(20)) < 0.002
