@@ -6,8 +6,8 @@ both.
 
 from __future__ import annotations
 
+import os
 import re
-import socket
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated
@@ -133,7 +133,7 @@ def instance_id(worker: WorkerConfig, connector: str, task: int) -> str:
     Two workers that run the same connector, as they may in standalone mode, must not have the same names, for then each would
     throw the other's tasks out of the group: so the machine and the worker's offset file are part of it.
     """
-    place = zlib.crc32(f"{socket.gethostname()} {worker.offset_storage_file_filename}".encode())
+    place = zlib.crc32(f"{os.uname().nodename} {worker.offset_storage_file_filename}".encode())
     return f"connect-{connector}-{task}-{place:08x}"
 
 
