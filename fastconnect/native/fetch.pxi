@@ -148,18 +148,37 @@ cdef class Fetched:
             size += self.messages[i].len + self.messages[i].key_len
         return size
 
-    def lines(self):
-        """All values in one buffer, each ended by a newline, a tombstone as `null`; None if a value holds a newline itself."""
+    def lines(self, Py_ssize_t start=0, stop=None):
+        """Values in one buffer, each ended by a newline, a tombstone as `null`; None if a value holds a newline itself.
+
+        Args:
+            start, stop: of which messages; of all by default.
+        """
+        cdef Py_ssize_t end = self.count if stop is None else min(<Py_ssize_t>stop, self.count)
+        cdef Py_ssize_t count = max(end - start, 0)
+        cdef rd_kafka_message_t** messages = self.messages + start
         cdef int64_t size
         cdef bytes buffer
         cdef bint plain
         with nogil:
-            size = lines_size(self.messages, self.count)
+            size = lines_size(messages, count)
         buffer = PyBytes_FromStringAndSize(NULL, size)
         cdef char* to = PyBytes_AS_STRING(buffer)
         with nogil:
-            plain = write_lines(self.messages, self.count, to)
+            plain = write_lines(messages, count, to)
         return buffer if plain else None
+
+    def runs(self):
+        """[(topic, partition, start, stop)]: from where to where the messages are of one partition, in their order."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t start = 0
+        found = []
+        for i in range(1, self.count + 1):
+            if i == self.count or self.messages[i].rkt != self.messages[start].rkt or (
+                    self.messages[i].partition != self.messages[start].partition):
+                found.append((rd_kafka_topic_name(self.messages[start].rkt).decode(), self.messages[start].partition, start, i))
+                start = i
+        return found
 
     def packed(self):
         """(ends, bytes, valid): the values as an Arrow large_binary array's buffers: int64 ends from 0 on, the bytes, a bit each."""

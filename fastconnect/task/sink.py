@@ -13,7 +13,7 @@ import re
 import time
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from fastconnect._core import Fetched, FetchLoop, LeaseLost, StatusPage, boottime_ns
 from fastconnect.api.sink_records import Decoder, SinkRecords, TopicPartition
@@ -69,6 +69,14 @@ class Reports(Protocol):
         ...
 
 
+class Errant(Protocol):
+    """The errant record reporter, which finds a record's message in the batch that it is from."""
+
+    def put(self, batch: Fetched | None) -> None:
+        """The task is given these messages now; None: no more."""
+        ...
+
+
 class Batch:
     """Records for a put, and up to where each partition is put with them."""
 
@@ -100,7 +108,7 @@ class SinkLoop:
         batch_most: `max.poll.records` where it was set: a put never gets more.
         commit_interval_ms, commit_timeout_ms: how often offsets are committed, and when such a commit is given up.
         stop_within_ms: how long the last commit may take.
-        reports: errant records on their way; their offsets are not committed before they are safe.
+        reports: failed records on their way to the dead letter topic; offsets are not committed before they are safe.
         until_done: say so when the ends that were there at the start are put and committed.
     """
 
@@ -121,6 +129,7 @@ class SinkLoop:
         stop_within_ms: int = 5000,
         topics_again_ms: int = 30_000,
         reports: Reports | None = None,
+        errant: Errant | None = None,
         until_done: bool = False,
     ) -> None:
         self.task = task
@@ -135,6 +144,7 @@ class SinkLoop:
         self.commit_timeout = commit_timeout_ms / 1000
         self.stop_within_ms = stop_within_ms
         self.reports = reports
+        self.errant = errant
         self._job_end = JobEnd(fetch_loop) if until_done else None
         self._batch_most = batch_most or MOST_IN_A_BATCH
         self._batch_fewest = min(FEWEST_IN_A_BATCH, self._batch_most)
@@ -247,9 +257,7 @@ class SinkLoop:
             records = SinkRecords(fetched, self.conversion)
         else:
             records = SinkRecords(fetched, self.conversion, self.conversion.decode(fetched))
-        batch: Batch | None = Batch(records, ends, size)
-        if strange and batch is not None:
-            batch = Batch(records, {**ends, **dict.fromkeys(strange, 0)}, size).without(strange)
+        batch = Batch(records, {**ends, **dict.fromkeys(strange, 0)}, size).without(strange)
         if batch is not None:
             self._batches.append(batch)
 
@@ -266,10 +274,15 @@ class SinkLoop:
             self.page.hand_over(count, batch.size)
         try:
             self.page.polls += 1
+            if self.errant is not None:
+                self.errant.put(None if batch is None else cast("Fetched", batch.records.messages))
             self.task.put(SinkRecords.none() if batch is None else batch.records)
         except RetriableError as error:
             self._retry_later(error)
             return
+        finally:
+            if self.errant is not None:
+                self.errant.put(None)
         if batch is not None:
             took_ns = boottime_ns() - began_ns
             self.page.take_over(count, batch.size, began_ns)
@@ -398,9 +411,12 @@ class SinkLoop:
         put = self.partitions.delivered(partitions)
         if not put:
             return {}
+        if self.reports is not None and not self.reports.flush(self.stop_within_ms):
+            logger.warning("Offsets are not committed yet: the dead letters before them are not acknowledged.")
+            if closing:
+                raise _FlushFailedError
+            return {}
         try:
-            if self.reports is not None and not self.reports.flush(self.stop_within_ms):
-                raise RetriableError("errant records are not yet in the dead letter topic")
             wanted = self.task.pre_commit(dict(put))
         except LeaseLost:
             raise
