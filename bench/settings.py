@@ -14,15 +14,20 @@ LINES = 4_000_000  # of about 86 bytes: 345 MB, several seconds for the slowest 
 REPEATS = 5
 PARTITIONS = 8
 
-# The same words mean the same to librdkafka (ours, kcat, the Python loop, mq-bridge) and to the Java producer.
+# The same words mean the same to librdkafka (ours, kcat, the Python loop, mq-bridge) and to the Java producer. They are what a
+# user of fastconnect has without saying anything.
 SHARED_PRODUCER = {
     "acks": "all",
     "enable.idempotence": "true",
-    "linger.ms": "50",
+    "linger.ms": "5",  # the Java client's own default too
     "batch.size": "1000000",  # librdkafka's default; Java's is 16384, which made Kafka Connect slower here
     "compression.type": "none",
 }
-# A librdkafka producer holds 100,000 messages by default: 9 MB of these lines, hardly what is in flight at 2 M/s.
-LIBRDKAFKA_PRODUCER = SHARED_PRODUCER | {"queue.buffering.max.messages": "1000000"}
+LIBRDKAFKA_PRODUCER = SHARED_PRODUCER | {
+    "batch.num.messages": "100000",
+    "queue.buffering.max.messages": "100000",  # librdkafka's own default
+}
+# What kcat can be given to be at its best: it has nothing but the queue between reading and sending.
+PATIENT_PRODUCER = LIBRDKAFKA_PRODUCER | {"linger.ms": "50", "queue.buffering.max.messages": "1000000"}
 # Kafka Connect sets max.in.flight.requests.per.connection=1 by itself; 5 is what an idempotent producer may have.
 JAVA_PRODUCER = SHARED_PRODUCER | {"max.in.flight.requests.per.connection": "5"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench import data, ours
 from bench.rivals import kcat
 from bench.scenario import Contestant, Goal, Scenario
+from bench.settings import PATIENT_PRODUCER
 
 SCENARIO = Scenario(
     name="file_vs_kcat",
@@ -12,6 +13,11 @@ SCENARIO = Scenario(
     contestants=[
         Contestant("fastconnect", lambda turn: ours.ingest(turn, data.files(turn.lines)), version=ours.version),
         Contestant("kcat", lambda turn: kcat.send_file(turn, data.files(turn.lines)[0]), version=kcat.version),
+        Contestant(
+            "kcat, 50 ms linger and a queue of a million",
+            lambda turn: kcat.send_file(turn, data.files(turn.lines)[0], PATIENT_PRODUCER),
+            version=kcat.version,
+        ),
     ],
     goals=[
         Goal("one file, whole process: records/s against kcat", "records_per_second", 1.5, "at least", against="kcat"),

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from bench.processes import run
@@ -36,8 +37,8 @@ def version() -> str:
     return f"kcat {match[1]}, librdkafka {match[2]}" if match else text.strip()
 
 
-def send_file(turn: Turn, path: Path) -> Figures:
+def send_file(turn: Turn, path: Path, producer: Mapping[str, str] = LIBRDKAFKA_PRODUCER) -> Figures:
     """The whole process: `kcat -P -l FILE`."""
-    settings = [part for key, value in LIBRDKAFKA_PRODUCER.items() for part in ("-X", f"{key}={value}")]
+    settings = [part for key, value in producer.items() for part in ("-X", f"{key}={value}")]
     done = run([program(), "-P", "-b", turn.bootstrap, "-t", turn.topic, "-l", *settings, str(path)], turn.folder / "kcat.log")
     return {"records": turn.lines, "seconds": done.seconds, "cpu_seconds": done.cpu_seconds}
