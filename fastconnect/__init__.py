@@ -11,7 +11,7 @@ from fastconnect import librdkafka as _librdkafka  # before anything imports _co
 from fastconnect.api.config import Bytes, Config, Duration, Meta, Regex, Secret, Topic, field
 from fastconnect.api.connector import SinkConnector, SourceConnector
 from fastconnect.api.functions import record, sink, source
-from fastconnect.api.record import END, ByteOffsets, CountOffsets, Polled, RecordBatch, SourceRecord
+from fastconnect.api.record import END, ByteOffsets, CountOffsets, Polled, RecordBatch, RecordMetadata, SourceRecord
 from fastconnect.api.sink_records import SinkRecord, SinkRecords, TopicPartition
 from fastconnect.api.task import SinkTask, SourceTask
 from fastconnect.errors import ConfigError, ConnectError, DataError, Fault, FunctionError, RetriableError
@@ -31,6 +31,7 @@ __all__ = [
     "Meta",
     "Polled",
     "RecordBatch",
+    "RecordMetadata",
     "Regex",
     "RetriableError",
     "Secret",

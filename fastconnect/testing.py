@@ -42,6 +42,9 @@ class MemoryContext:
         self.position = 0
         self.end: int | None = None
         self.waited_ms = 0
+        self.transaction_context = None
+        self.reconfigurations = 0
+        self.errors: list[BaseException] = []
         self._offsets = offsets
 
     def source_offset(self, partition: Partition, default: Any = None) -> Any:
@@ -57,6 +60,14 @@ class MemoryContext:
         """Note how long the task wanted to wait (`waited_ms`), and return at once."""
         self.waited_ms += wait_ms
         return self.stopping
+
+    def request_task_reconfiguration(self) -> None:
+        """Count it in `reconfigurations`."""
+        self.reconfigurations += 1
+
+    def raise_error(self, error: BaseException) -> None:
+        """Keep the error in `errors`."""
+        self.errors.append(error)
 
     def progress(self, position: int, end: int | None) -> None:
         """Keep what the task told in `position` and `end`."""

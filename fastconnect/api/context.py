@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from fastconnect.api.record import Offset, Partition
+from fastconnect.api.record import Offset, Partition, SourceRecord
 from fastconnect.api.sink_records import SinkRecord, TopicPartition
 
 
@@ -48,6 +48,14 @@ class SourceTaskContext(Protocol):
         """Tell how far the task has read and, if known, where it ends; in the source's own unit (bytes, rows)."""
         ...
 
+    @property
+    def transaction_context(self) -> TransactionContext | None:
+        """Where a task says its transactions' ends; None unless exactly-once delivery is on and the connector defines them.
+
+        Records are delivered at least once so far, so it is always None.
+        """
+        ...
+
 
 class SourceConnectorContext(Protocol):
     """Handed to a source connector before `start`, as `self.context`."""
@@ -63,6 +71,29 @@ class SourceConnectorContext(Protocol):
 
     def source_offsets(self, partitions: Iterable[Partition]) -> list[Offset | None]:
         """The offsets last flushed for many source partitions, in their order."""
+        ...
+
+    def request_task_reconfiguration(self) -> None:
+        """Have `task_configs` called again: the source has changed. The tasks are started anew if their configs differ.
+
+        May be called at any time, from any thread; meant for `SourceConnector.watch`.
+        """
+        ...
+
+    def raise_error(self, error: BaseException) -> None:
+        """Have the connector FAILED with this error; its tasks go on."""
+        ...
+
+
+class TransactionContext(Protocol):
+    """Lets a task say where its transactions end. Source: Kafka Connect's TransactionContext."""
+
+    def commit_transaction(self, record: SourceRecord | None = None) -> None:
+        """Commit after the current batch, or behind a record of it."""
+        ...
+
+    def abort_transaction(self, record: SourceRecord | None = None) -> None:
+        """Throw away what is in the transaction, after the current batch or behind a record of it."""
         ...
 
 

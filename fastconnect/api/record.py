@@ -6,7 +6,7 @@ A task may hand over `SourceRecord`s, one object each, or a `RecordBatch`, whose
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
@@ -41,6 +41,15 @@ class SourceRecord(msgspec.Struct, gc=False):
     headers: Headers | None = None
     key_schema: Any = None
     value_schema: Any = None
+
+
+class RecordMetadata(NamedTuple):
+    """Where in Kafka a record is, told by `SourceTask.commit_record`; `timestamp` is in milliseconds since 1970."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
 
 
 class ByteOffsets(msgspec.Struct, frozen=True):

@@ -7,7 +7,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from fastconnect.api.config import Config, config_class_of
 from fastconnect.api.context import SinkTaskContext, SourceTaskContext
-from fastconnect.api.record import Polled
+from fastconnect.api.record import Polled, RecordMetadata, SourceRecord
 from fastconnect.api.sink_records import SinkRecords, TopicPartition
 
 C = TypeVar("C", bound=Config)
@@ -36,6 +36,20 @@ class SourceTask(Generic[C]):
         May block for a while; it should return when `self.context.stopping` turns true. A `RetriableError` means: call again.
         """
         raise TypeError(f"{type(self).__name__} has no poll method")
+
+    def commit(self) -> None:
+        """The offsets of what was delivered are flushed; called after each flush, also when there was nothing new.
+
+        For sources that are told themselves how far they were read. It says nothing about which records: see `commit_record`.
+        What is raised here is logged, no more.
+        """
+
+    def commit_record(self, record: SourceRecord, metadata: RecordMetadata | None) -> None:
+        """Kafka has a record; where, is said by `metadata`, which is None for one that was filtered, or skipped as bad.
+
+        Called on the task's own thread, between two polls, for every record and in no certain order; only if the task defines
+        it. Of a RecordBatch's record only the topic and the place in the source are known. What is raised here is logged.
+        """
 
     def stop(self) -> None:
         """Close what `start` opened; called once, also after a failure."""

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from fastconnect.api.config import Check, ClassName, Config, Fault, Long, Meta, field
 from fastconnect.config.client import ClientSettings, Setting, refusal, to_librdkafka
+from fastconnect.config.error_handling import DEAD_LETTERS
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
 from fastconnect.errors import ConfigError
 
@@ -202,6 +203,7 @@ FREE_PREFIXES = (
     "transforms.",
     "predicates.",
     "topic.creation.",
+    DEAD_LETTERS,
     "producer.override.",
     "consumer.override.",
     "admin.override.",

@@ -16,11 +16,14 @@ from fastconnect import plugins
 from fastconnect.api.config import Config, Fault
 from fastconnect.api.config_def import ConfigKey, config_keys
 from fastconnect.api.config_types import HIDDEN
+from fastconnect.config.admin import admin_override_faults
 from fastconnect.config.client import is_secret
 from fastconnect.config.connector import FREE_PREFIXES, ConnectorConfig, SourceConnectorConfig, override_faults
+from fastconnect.config.error_handling import DEAD_LETTERS, ErrorSettings
 from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_override_faults, group_of
+from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
-from fastconnect.errors import PluginNotFoundError
+from fastconnect.errors import ConfigError, PluginNotFoundError
 from fastconnect.nearest import did_you_mean
 from fastconnect.plugins import Kind, Plugin
 
@@ -136,6 +139,7 @@ class _Validator:
             self._group()
         else:
             self._exactly_once()
+            self._of_sources_only()
         self._overrides()
         for kind in CONVERTER_KEYS:
             self._converter(kind)
@@ -229,6 +233,20 @@ class _Validator:
                 "Please reconfigure it to use a different transaction boundary definition.",
             )
 
+    def _of_sources_only(self) -> None:
+        """Check what Kafka Connect's answer has no definitions of: dead letters of a source, and how its topics are created."""
+        dead_letters = [key for key in self.config if key.startswith(DEAD_LETTERS)]
+        known = [entry.key for entry in ErrorSettings.fields()]
+        self.faults += [fault for fault in ErrorSettings.faults(self.config) if fault.key.startswith(DEAD_LETTERS)]
+        for key in dead_letters:
+            if key not in known:
+                self.warnings.append(f"{key} is not known{did_you_mean(key, known)}")
+        try:
+            TopicCreation.of(self.worker, self.config)
+        except ConfigError as error:
+            # Kafka Connect lets these pass here, and fails the tasks.
+            self.warnings += [f"{str(fault).removesuffix('.')}. The tasks will fail for it." for fault in error.faults]
+
     def _group(self) -> None:
         group = self.worker.originals.get("group.id")
         if group and group == group_of(self.config.get("name") or "", self.config):
@@ -238,9 +256,16 @@ class _Validator:
     def _overrides(self) -> None:
         if self.is_sink:
             self._overrides_of("consumer", consumer_override_faults)
+        if self._has_admin():
+            self._overrides_of("admin", admin_override_faults)
         # As Kafka Connect: the producer of a sink is that of its dead letters.
         if not self.is_sink or self.config.get("errors.deadletterqueue.topic.name"):
             self._overrides_of("producer", override_faults)
+
+    def _has_admin(self) -> bool:
+        if self.config.get("errors.deadletterqueue.topic.name"):
+            return True
+        return not self.is_sink and any(key.startswith("topic.creation.") for key in self.config)
 
     def _overrides_of(
         self,
@@ -348,15 +373,12 @@ class _Validator:
 
 
 _NOT_YET = {
-    "topic.creation.": "missing topics are left to the broker's auto-creation so far",
     "consumer.override.": "a source has no consumer",
-    "admin.override.": "the tasks have no admin client yet",
 }
 
 
 _NOT_YET_OF_SINKS = {
     "topic.creation.": "a sink creates no topics",
-    "admin.override.": "the tasks have no admin client yet",
 }
 
 

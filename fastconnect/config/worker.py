@@ -43,7 +43,7 @@ _WITHOUT_MEANING = (
     (r"listeners|(admin\.)?listeners\.https\..*|admin\.listeners|rest\..*|access\.control\..*", "there is no REST API yet"),
     (r"response\.http\.headers\.config|ssl\.client\.auth", "there is no REST API yet"),
     (r"config\.providers(\..*)?", "there are no config providers yet: ${...} stays as it is written"),
-    (r"topic\.creation\.enable|topic\.tracking\..*", "missing topics are left to the broker's auto-creation so far"),
+    (r"topic\.tracking\..*", "which topics a connector uses is not tracked yet"),
     (r"metric\.reporters|metrics\..*|auto\.include\.jmx\.reporter", "there is no JMX"),
     (r"(key|value|header)\.converter\.plugin\.version", "of a converter only the installed version can be used"),
     (
@@ -226,12 +226,20 @@ def under(prefix: str, config: Mapping[str, str | None] | Mapping[str, str]) -> 
     }
 
 
+_OTHERS = ("producer.", "consumer.", "admin.", "topic.creation.enable")
+"""Keys that are read elsewhere: by client.py, admin.py, topic_creation.py."""
+
+
 def _warnings(cls: type[Config], originals: Mapping[str, str]) -> list[str]:
     known = {entry.key for entry in cls.fields()}
     free = tuple(f"{key}." for key in CONVERTER_KEYS.values())
     warnings = []
     for key in originals:
-        if key in known or key.startswith(("producer.", "consumer.", "admin.")) or _SECURITY.fullmatch(key):
+        if (
+            key in known
+            or key.startswith(("producer.", "consumer.", "admin.", "topic.creation.enable"))
+            or _SECURITY.fullmatch(key)
+        ):
             continue
         why = next((why for pattern, why in _WITHOUT_MEANING if re.fullmatch(pattern, key)), None)
         if why:

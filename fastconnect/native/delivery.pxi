@@ -201,6 +201,81 @@ cdef list tracker_take(Tracker* tracker):
     return moved
 
 
+# What Python is to be told record by record: acknowledgements where the task has a commit_record, refusals where somebody
+# reports them. Such a record is settled only when it is told, so that no offset passes it before.
+
+cdef struct Kept:
+    void* opaque
+    rd_kafka_topic_t* topic
+    int code                    # 0: acknowledged
+    int32_t partition
+    int64_t offset
+    int64_t timestamp           # milliseconds since 1970; -1: none
+    void* value                 # of a refused record: its bytes, which live until it is settled
+    size_t value_bytes
+    void* key                   # a copy, to be freed
+    size_t key_bytes
+
+cdef struct KeptReports:
+    Kept* items
+    int64_t count
+    int64_t room
+
+
+cdef void keep_report(KeptReports* reports, const rd_kafka_message_t* message, int code) noexcept nogil:
+    cdef Kept* grown
+    cdef Kept* kept
+    cdef int kind
+    if reports.count == reports.room:
+        reports.room = reports.room * 2 if reports.room else 1024
+        grown = <Kept*>realloc(reports.items, reports.room * sizeof(Kept))
+        if grown == NULL:
+            abort()             # as in release_later
+        reports.items = grown
+    kept = &reports.items[reports.count]
+    memset(kept, 0, sizeof(Kept))
+    kept.opaque = message._private
+    kept.code = code
+    kept.topic = message.rkt
+    kept.partition = message.partition
+    kept.offset = message.offset
+    kept.timestamp = -1
+    if code == 0:
+        kept.timestamp = rd_kafka_message_timestamp(message, &kind)
+    else:
+        kept.value = message.payload
+        kept.value_bytes = message.len
+        if message.key != NULL:
+            kept.key = malloc(message.key_len + 1)
+            if kept.key != NULL:
+                memcpy(kept.key, message.key, message.key_len)
+                kept.key_bytes = message.key_len
+    reports.count += 1
+
+
+cdef void keep_nothing(KeptReports* reports) noexcept:
+    cdef int64_t i
+    for i in range(reports.count):
+        free(reports.items[i].key)
+    free(reports.items)
+    memset(reports, 0, sizeof(KeptReports))
+
+
+cdef class SendReport:
+    """What became of one record; see _core.pyi."""
+
+    cdef readonly object record
+    cdef readonly object source_partition
+    cdef readonly object source_offset
+    cdef readonly str error
+    cdef readonly str topic
+    cdef readonly int partition
+    cdef readonly int64_t offset
+    cdef readonly object timestamp
+    cdef readonly object value
+    cdef readonly object key
+
+
 cdef class Sent:
     """The records of one unit as Python knows them: where they came from, and the offset of each of them."""
 

@@ -57,6 +57,7 @@ cdef class SendLoop(Client):
         most_in_flight: records handed over and not yet acknowledged, at most; the send loop waits rather than exceed it.
         most_bytes_in_flight: the same in bytes of keys and values.
         skip_failed_records: go on behind a record that can never be delivered (errors.tolerance=all).
+        report_acks, report_skipped: keep a report of every record that was acknowledged, or skipped, for `take_reports`.
 
     Transactions will begin and end in here too: between two pushes nothing is in the air but what `in_flight` counts.
     """
@@ -76,6 +77,9 @@ cdef class SendLoop(Client):
     cdef int64_t in_flight_count
     cdef int64_t in_flight_bytes
     cdef bint skip_failed_records
+    cdef bint report_acks
+    cdef bint report_skipped
+    cdef KeptReports kept_reports
     cdef int failed_code            # of the first record that failed for good; 0: none
     cdef PyObject* failed_owner     # its Sent, borrowed: its unit is never settled
     cdef int64_t failed_index
@@ -86,12 +90,15 @@ cdef class SendLoop(Client):
     cdef bint lease_lost
 
     def __init__(self, dict conf, StatusPage page not None, int64_t most_in_flight=200_000,
-                 int64_t most_bytes_in_flight=64 * 1024 * 1024, bint skip_failed_records=False):
+                 int64_t most_bytes_in_flight=64 * 1024 * 1024, bint skip_failed_records=False,
+                 bint report_acks=False, bint report_skipped=False):
         self.page = page
         self.slot = page.slot
         self.most_in_flight = most_in_flight
         self.most_bytes_in_flight = most_bytes_in_flight
         self.skip_failed_records = skip_failed_records
+        self.report_acks = report_acks
+        self.report_skipped = report_skipped
         self.batch_bytes = min(int(conf.get("batch.size", 1000000)), int(conf.get("message.max.bytes", 1000000)))
         self.streams = []
         self.stream_by_key = {}
@@ -116,6 +123,7 @@ cdef class SendLoop(Client):
         self.shut()
         batch_clear(&self.batch)
         tracker_close(&self.tracker)
+        keep_nothing(&self.kept_reports)
 
     # Batches in.
 
@@ -414,15 +422,19 @@ cdef class SendLoop(Client):
                     break
             if self.messages[i].err != 0:
                 self.unsend(&self.messages[i])
-                self.record_failed(self.messages[i]._private, self.messages[i].err,
-                                   self.messages[i].len + self.messages[i].key_len, True)
+                self.messages[i].rkt = self.batch.topics[self.batch.next + i] if self.batch.topics != NULL \
+                    else self.batch.topic.handle
+                self.messages[i].offset = -1
+                self.record_failed(&self.messages[i], True)
 
     cdef inline void unsend(self, rd_kafka_message_t* message) noexcept nogil:
         self.in_flight_count -= 1
         self.in_flight_bytes -= message.len + message.key_len
 
-    cdef void record_failed(self, void* opaque, int code, int64_t size, bint alone) noexcept nogil:
+    cdef void record_failed(self, const rd_kafka_message_t* message, bint alone) noexcept nogil:
         """A record will never be delivered: skip it, or freeze its stream and stop. `alone`: no other was in its batch."""
+        cdef int code = message.err
+        cdef int64_t size = message.len + message.key_len
         cdef Decision decision = decide(code)
         if (code == MSG_SIZE_TOO_LARGE or code == RECORD_LIST_TOO_LARGE) and not alone and \
                 size + FRAMING_BYTES < self.batch_bytes and self.batch_bytes > SMALLEST_BATCH:
@@ -432,14 +444,17 @@ cdef class SendLoop(Client):
         add_relaxed(&self.slot.records_failed, 1)
         if self.skip_failed_records and decision == RECORD:
             add_relaxed(&self.slot.records_skipped, 1)
-            settle(&self.tracker, opaque)
+            if self.report_skipped:
+                keep_report(&self.kept_reports, message, code)
+            else:
+                settle(&self.tracker, message._private)
             return
         self.stopped = True
         # What a failure takes with it (purged, destroyed) tells less than the failure itself.
         if self.failed_code == 0 or (decision == FATAL and decide(self.failed_code) != FATAL):
             self.failed_code = code
-            self.failed_owner = unit_of(&self.tracker, opaque).owner
-            self.failed_index = <int64_t>(<uint64_t>opaque & UINT32_MAX)
+            self.failed_owner = unit_of(&self.tracker, message._private).owner
+            self.failed_index = <int64_t>(<uint64_t>message._private & UINT32_MAX)
             self.failed_bytes = size
 
     cdef void drain(self, int wait_ms) noexcept nogil:
@@ -485,10 +500,13 @@ cdef class SendLoop(Client):
                 if report.err == 0:
                     size += report.len + report.key_len
                     acked += 1
-                    settle(&self.tracker, report._private)
+                    if self.report_acks:
+                        keep_report(&self.kept_reports, report, 0)
+                    else:
+                        settle(&self.tracker, report._private)
                 else:
                     self.in_flight_bytes -= report.len + report.key_len
-                    self.record_failed(report._private, report.err, report.len + report.key_len, alone)
+                    self.record_failed(report, alone)
             self.in_flight_count -= n
             self.in_flight_bytes -= size
             if acked:
@@ -516,6 +534,43 @@ cdef class SendLoop(Client):
         add_relaxed(&self.slot.latency[bucket], records)
 
     # What is to be known from outside.
+
+    def take_reports(self):
+        """What became of records since the last call, as `report_acks` and `report_skipped` ask: a list of SendReport.
+
+        Only now do these records count as settled, so that `take_committable` may give their offsets.
+        """
+        cdef int64_t i
+        cdef Kept* kept
+        cdef Unit* unit
+        cdef Sent sent
+        cdef SendReport told
+        reports = []
+        for i in range(self.kept_reports.count):
+            kept = &self.kept_reports.items[i]
+            unit = unit_of(&self.tracker, kept.opaque)
+            sent = <Sent>unit.owner
+            index = <int64_t>(<uint64_t>kept.opaque & UINT32_MAX)
+            told = SendReport.__new__(SendReport)
+            told.record = sent.records[index] if sent.records is not None else None
+            told.source_partition = self.streams[unit.stream]
+            told.source_offset = sent.offset_at(index)
+            told.topic = rd_kafka_topic_name(kept.topic).decode() if kept.topic != NULL else None
+            told.partition = kept.partition
+            told.offset = kept.offset
+            told.timestamp = kept.timestamp if kept.timestamp >= 0 else None
+            if kept.code != 0:
+                told.error = error_text(kept.code)
+                told.value = None if kept.value == NULL \
+                    else PyBytes_FromStringAndSize(<char*>kept.value, <Py_ssize_t>kept.value_bytes)
+                told.key = None if kept.key == NULL else PyBytes_FromStringAndSize(<char*>kept.key, <Py_ssize_t>kept.key_bytes)
+            reports.append(told)
+        for i in range(self.kept_reports.count):
+            settle(&self.tracker, self.kept_reports.items[i].opaque)
+            free(self.kept_reports.items[i].key)
+        self.kept_reports.count = 0
+        tracker_let_go(&self.tracker)
+        return reports
 
     def take_committable(self):
         """The offsets that may be flushed and have moved since the last call: [(source partition, source offset)].

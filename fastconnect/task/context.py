@@ -73,3 +73,8 @@ class TaskContext:
         """Tell how far the task has read and, if known, where it ends."""
         self._page.source_position = position
         self._page.source_end = -1 if end is None else end
+
+    @property
+    def transaction_context(self) -> None:
+        """None: records are delivered at least once so far."""
+        return None

@@ -20,11 +20,12 @@ from fastconnect.api.record import RecordBatch, SourceRecord, ValueFormat
 from fastconnect.api.schema import Schema
 from fastconnect.api.transform import Header, Records
 from fastconnect.config.connector import converter
+from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.config.worker import ConverterKind, WorkerConfig
 from fastconnect.errors import DataError
 from fastconnect.task.chain import TransformChain
 from fastconnect.task.origin import FetchedOrigin, Origin, PolledOrigin, RawHeader
-from fastconnect.task.tolerance import ErrorSettings, Reporter, Stage, Tolerance, ToleranceExceeded
+from fastconnect.task.tolerance import Reporter, Stage, Tolerance, ToleranceExceeded
 
 Column = bytes | bytearray | memoryview | list[bytes | None] | Any
 """Keys or values as the send loop takes them: lines in a buffer, a list of bytes and None, or an Arrow array."""
@@ -391,6 +392,12 @@ class SinkConversion(_Conversion):
     def passes_raw(self) -> bool:
         """Whether nothing need be known of a record before its sink asks: no transforms, and a bad record fails the task."""
         return self.chain is None and self.tolerance.settings.untouched
+
+    @property
+    def raw_is_json(self) -> bool:
+        """Whether the values' bytes are the JSON of what they are decoded to, if they are JSON at all."""
+        value = self.converters.value
+        return self.passes_raw and value.raw_is_encoded("json") and not value.raw_is_encoded("bytes")
 
     def decode(self, fetched: Fetched) -> Records:
         """Send messages through the converters and the chain; `rows` says which of the messages are left.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 from typing import Any
 
 from fastconnect import plugins
@@ -20,7 +21,9 @@ from fastconnect.storage.sqlite import SqliteOffsetStore
 from fastconnect.task import sink_main
 from fastconnect.task.connecting import connect, stop
 from fastconnect.task.context import TaskContext
-from fastconnect.task.conversion import Conversion
+from fastconnect.task.conversion import SourceConversion
+from fastconnect.task.dead_letters import Reporters
+from fastconnect.task.delivered import Delivered, has_commit_record
 from fastconnect.task.offsets import OffsetFlusher
 from fastconnect.task.source import SourceLoop
 from fastconnect.task.waiting import Orders
@@ -71,25 +74,48 @@ def _run_source(
     client = client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
     if batch_bytes is not None:
         client["batch.size"] = str(batch_bytes)
+    reporters = Reporters(worker, spec.connector_config, spec.id)
+    tells_task = has_commit_record(task)
     send_loop = SendLoop(
         client,
         channel.page,
         most_in_flight=int(client.pop("queue.buffering.max.messages")),
         most_bytes_in_flight=int(client.pop("queue.buffering.max.kbytes")) * 1024,
         skip_failed_records=config.errors_tolerance == "all",
+        report_acks=tells_task,
+        report_skipped=tells_task or reporters.wanted,
     )
     try:
         send_loop.wake_by(orders.wake_fd)
-        offsets = OffsetFlusher(store, spec.id.connector, send_loop, channel.page, worker.offset_flush_interval_ms)
+        conversion = SourceConversion.of(
+            worker,
+            spec.connector_config,
+            wait=lambda wait_ms: loop.wait_for_retry(wait_ms),  # noqa: PLW0108 - the loop is made below
+            page=channel.page,
+            reporters=reporters.all,
+        )
+        delivered = Delivered(send_loop, task, conversion.tolerance) if tells_task or reporters.wanted else None
+        offsets = OffsetFlusher(
+            store,
+            spec.id.connector,
+            send_loop,
+            channel.page,
+            worker.offset_flush_interval_ms,
+            reports=reporters,
+            reports_within_ms=worker.offset_flush_timeout_ms,
+            before=None if delivered is None else delivered.tell,
+            after=_commit_of(task),
+        )
         loop = SourceLoop(
             task,
-            Conversion.of(worker, spec.connector_config),
+            conversion,
             send_loop,
             offsets,
             orders,
             channel,
             stop_within_ms=worker.task_shutdown_graceful_timeout_ms,
             fail_within_ms=worker.offset_flush_timeout_ms,
+            delivered=delivered,
         )
         task.context = TaskContext(
             spec.id,
@@ -100,15 +126,32 @@ def _run_source(
             wait=loop.wait,
         )
         connect(send_loop, worker, channel, orders)
+        reporters.open()
         try:
             task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
             channel.tell_state(State.RUNNING)
             return loop.run()
         finally:
             stop(task)
+            conversion.close()
     finally:
+        reporters.close()
         send_loop.close()
         store.close()
+
+
+def _commit_of(task: SourceTask[Any]) -> Callable[[], None] | None:
+    """What calls the task's own commit(), if it has one."""
+    if type(task).commit is SourceTask.commit:
+        return None
+
+    def commit() -> None:
+        try:
+            task.commit()
+        except Exception:
+            logger.exception("The task's commit() failed.")  # the offsets are flushed all the same; as Kafka Connect
+
+    return commit
 
 
 def _fail(channel: TaskChannel, error: BaseException) -> Exit:

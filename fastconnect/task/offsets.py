@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
@@ -20,6 +20,14 @@ logger = logging.getLogger(__name__)
 _identity = msgspec.json.Encoder(order="sorted").encode
 
 
+class Reports(Protocol):
+    """Dead letters on their way."""
+
+    def flush(self, timeout_ms: int) -> bool:
+        """Wait until all are safe, at most so long."""
+        ...
+
+
 class OffsetFlusher:
     """Writes the offsets of delivered records to the store, every so often and at the end.
 
@@ -29,6 +37,10 @@ class OffsetFlusher:
 
     Args:
         interval_ms: time between two flushes, in milliseconds.
+        reports: dead letters on their way; no offset is passed before those in front of it are safe.
+        reports_within_ms: how long a flush waits for them.
+        before: called before the delivered records are asked for.
+        after: called after every flush that did not fail, also when there was nothing to write.
         clock: monotonic time in seconds.
     """
 
@@ -40,6 +52,11 @@ class OffsetFlusher:
         page: StatusPage,
         interval_ms: int,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        reports: Reports | None = None,
+        reports_within_ms: int = 5_000,
+        before: Callable[[], None] | None = None,
+        after: Callable[[], None] | None = None,
     ) -> None:
         self.store = store
         self.connector = connector
@@ -48,6 +65,10 @@ class OffsetFlusher:
         self.interval = interval_ms / 1000
         self.clock = clock
         self.failure: OffsetStoreError | None = None
+        self._reports = reports
+        self._reports_within_ms = reports_within_ms
+        self._before = before
+        self._after = after
         self._pending: dict[bytes, tuple[Partition, Offset]] = {}
         self._next = clock() + self.interval
 
@@ -76,25 +97,33 @@ class OffsetFlusher:
             False if the store refused; the same offsets go out with the next flush.
         Raises:
             LeaseLost: the offsets belong to another worker now.
+            SendError: dead letters before them cannot be written.
         """
         self._next = self.clock() + self.interval
-        acked = self.page.counters()["records_acked"]
-        self._take()
-        if self._pending:
-            try:
+        try:
+            if self._before is not None:
+                self._before()
+            acked = self.page.counters()["records_acked"]
+            self._take()
+            if self._reports is not None and not self._reports.flush(self._reports_within_ms):
+                raise OffsetStoreError("the dead letters before them are not acknowledged yet")
+            if self._pending:
                 self.store.put(self.connector, list(self._pending.values()))
-            except OffsetStoreError as error:
-                if self.failure is None:
-                    logger.error("Offsets cannot be flushed; the task waits and tries again. %s", error)
-                self.failure = error
-                self.page.offset_flush_failures += 1
-                return False
+        except OffsetStoreError as error:
+            if self.failure is None:
+                logger.error("Offsets cannot be flushed; the task waits and tries again. %s", error)
+            self.failure = error
+            self.page.offset_flush_failures += 1
+            return False
+        if self._pending:
             self._pending.clear()
             self.page.offset_flushes += 1
         if self.failure is not None:
             logger.info("Offsets are flushed again.", extra=facts(store=type(self.store).__name__))
             self.failure = None
         self.page.records_flushed = acked
+        if self._after is not None:
+            self._after()
         return True
 
     def _take(self) -> None:

@@ -5,6 +5,7 @@ What sinks and sources have in common is in main.py.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from fastconnect import plugins
@@ -14,9 +15,10 @@ from fastconnect.api.task import SinkTask
 from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_properties
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.reports import TaskChannel, TaskSpec
-from fastconnect.states import State
+from fastconnect.states import State, TargetState
 from fastconnect.task.connecting import connect, stop
 from fastconnect.task.conversion import SinkConversion
+from fastconnect.task.dead_letters import ErrantRecords, Reporters
 from fastconnect.task.partitions import Partitions
 from fastconnect.task.sink import MOST_IN_A_BATCH, SinkLoop
 from fastconnect.task.sink_context import SinkContext
@@ -32,13 +34,19 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
     batch_most = int(client.pop("max.poll.records", 0)) or None
     if until_done:
         client["enable.partition.eof"] = "true"
+    reporters = Reporters(worker, spec.connector_config, spec.id)
     fetch_loop = FetchLoop(client, channel.page, batch_most or MOST_IN_A_BATCH)
     try:
         fetch_loop.wake_by(orders.wake_fd)
         partitions = Partitions()
         conversion = SinkConversion.of(
-            worker, spec.connector_config, wait=lambda wait_ms: _wait(channel, orders, wait_ms), page=channel.page
+            worker,
+            spec.connector_config,
+            wait=lambda wait_ms: _wait(channel, orders, wait_ms),
+            page=channel.page,
+            reporters=reporters.all,
         )
+        errant = ErrantRecords(reporters, conversion, f"{type(task).__module__}.{type(task).__qualname__}")
         loop = SinkLoop(
             task,
             conversion,
@@ -53,6 +61,8 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
             commit_timeout_ms=worker.offset_flush_timeout_ms,
             stop_within_ms=worker.task_shutdown_graceful_timeout_ms,
             topics_again_ms=int(client["topic.metadata.refresh.interval.ms"]),
+            reports=reporters,
+            errant=errant,
             until_done=until_done,
         )
         task.context = SinkContext(
@@ -61,8 +71,10 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
             partitions,
             set_paused=loop.set_paused,
             stopping=lambda: loop.stopping,
+            reporter=errant if reporters.wanted else None,
         )
         connect(fetch_loop, worker, channel, orders)
+        reporters.open()
         try:
             task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
             channel.tell_state(State.RUNNING)
@@ -71,11 +83,14 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
             stop(task)
             conversion.close()
     finally:
+        reporters.close()
         fetch_loop.close()
 
 
 def _wait(channel: TaskChannel, orders: Orders, wait_ms: int) -> bool:
     """Wait between two tries of a conversion; True when the task is to stop."""
-    channel.page.beat()
-    orders.wait(wait_ms)
-    return orders.stop_asked
+    until = time.monotonic() + wait_ms / 1000
+    while orders.target is not TargetState.STOPPED and (left := until - time.monotonic()) > 0:
+        channel.page.beat()
+        orders.wait(max(1, min(500, int(left * 1000))))  # wakes for whatever comes from the broker, too
+    return orders.target is TargetState.STOPPED

@@ -17,6 +17,7 @@ from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel
 from fastconnect.states import State, TargetState
 from fastconnect.task.conversion import Converted, SourceConversion
+from fastconnect.task.delivered import Delivered
 from fastconnect.task.offsets import OffsetFlusher
 from fastconnect.task.tolerance import StopAsked
 from fastconnect.task.waiting import Orders
@@ -49,6 +50,7 @@ class SourceLoop:
     Args:
         stop_within_ms: how long `drain` may take at the end.
         fail_within_ms: the same when the task has failed.
+        delivered: whom to tell of single records, where somebody wants to know.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SourceLoop:
         *,
         stop_within_ms: int,
         fail_within_ms: int,
+        delivered: Delivered | None = None,
     ) -> None:
         self.task = task
         self.conversion = conversion
@@ -72,6 +75,7 @@ class SourceLoop:
         self.page: StatusPage = channel.page
         self.stop_within_ms = stop_within_ms
         self.fail_within_ms = fail_within_ms
+        self.delivered = delivered
         self._quiet_polls = 0
         self._failed_polls = 0
         self._ended = False
@@ -101,7 +105,10 @@ class SourceLoop:
                 if self.offsets.flush_if_due():
                     self.send_loop.pass_on_logs()
         except Exception:
-            self.drain(self.fail_within_ms)
+            try:
+                self.drain(self.fail_within_ms)
+            except SendError as error:
+                logger.error("What was delivered could not be flushed, and will be sent again. %s", error)
             raise
         drained = self.drain(self.stop_within_ms)
         if self.send_loop.in_flight:
@@ -146,6 +153,8 @@ class SourceLoop:
             converted = self.conversion.convert(polled)
         except StopAsked:
             return  # in the midst of retries; what was polled is read again by the next process
+        if self.delivered is not None:
+            self.delivered.tell_dropped(polled, converted)
         if not self._queue(converted):
             return
         while not self.send_loop.push(min(LOOK_AGAIN_MS, max(1, self.offsets.due_in_ms()))):
@@ -153,6 +162,7 @@ class SourceLoop:
             self.offsets.flush_if_due()
             if self.orders.target is TargetState.STOPPED:
                 return
+        self._tell()
         self.send_loop.check()
         if converted.failure is not None:
             raise converted.failure
@@ -233,11 +243,16 @@ class SourceLoop:
     def _deliver(self, wait_ms: int) -> None:
         """Read what the broker has acknowledged; sleep until there is something, at most so long and not beyond a flush."""
         self.send_loop.poll(0)
+        self._tell()
         self.send_loop.check()
         if self.send_loop.in_flight or self.send_loop.committable or self.offsets.behind:
             wait_ms = min(wait_ms, max(1, self.offsets.due_in_ms()))
         self.orders.wait(min(wait_ms, LOOK_AGAIN_MS))
         self.send_loop.poll(0)
+
+    def _tell(self) -> None:
+        if self.delivered is not None:
+            self.delivered.tell()
 
     def drain(self, within_ms: int) -> bool:
         """Wait for what is in flight, at most so long, and flush the offsets of what is delivered."""

@@ -15,10 +15,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from itertools import pairwise
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from fastconnect._core import StatusPage
-from fastconnect.api.config import Config, Long, Meta
+from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.errors import ConfigError, ConnectError, DataError, OffsetStoreError, RetriableError, SendError
 from fastconnect.logs import facts
 from fastconnect.states import TaskId
@@ -42,29 +42,6 @@ class Stage(StrEnum):
     KAFKA_PRODUCE = "KAFKA_PRODUCE"
     KAFKA_CONSUME = "KAFKA_CONSUME"
     TASK_PUT = "TASK_PUT"
-
-
-class ErrorSettings(Config):
-    """The keys of a connector's config that say what happens to bad records; for sources and sinks alike."""
-
-    errors_retry_timeout: Long = 0
-    errors_retry_delay_max_ms: Long = 60_000
-    errors_tolerance: Literal["none", "all"] = "none"
-    errors_log_enable: bool = False
-    errors_log_include_messages: bool = False
-    errors_deadletterqueue_topic_name: str = ""
-    errors_deadletterqueue_topic_replication_factor: Annotated[int, Meta(ge=-1)] = 3
-    errors_deadletterqueue_context_headers_enable: bool = False
-
-    @property
-    def untouched(self) -> bool:
-        """Whether a bad record just fails the task, unreported: nothing need be known before its first use."""
-        return (
-            self.errors_tolerance == "none"
-            and self.errors_retry_timeout == 0
-            and not self.errors_log_enable
-            and not self.errors_deadletterqueue_topic_name
-        )
 
 
 class Failure:

@@ -312,9 +312,27 @@ def test_the_summary_lists_each_error_between_kafka_connects_lines():
 
 
 def test_keys_that_nothing_acts_on_yet_are_warnings():
-    validation = validate({**OK, "topic.creation.default.partitions": "3", "consumer.override.max.poll.records": "5"})
+    validation = validate({**OK, "consumer.override.max.poll.records": "5"})
     assert validation.faults == []
-    assert [warning.partition(":")[0] for warning in validation.warnings] == [
-        "topic.creation.default.partitions",
-        "consumer.override.max.poll.records",
+    assert [warning.partition(":")[0] for warning in validation.warnings] == ["consumer.override.max.poll.records"]
+
+
+def test_what_is_wrong_with_topic_creation_is_a_warning_since_kafka_connect_lets_it_pass():
+    validation = validate({**OK, "topic.creation.default.partitions": "0"})
+    assert validation.faults == []
+    assert validation.warnings == [
+        "topic.creation.default.partitions: Invalid value 0 for configuration topic.creation.default.partitions: "
+        "Number of partitions must be positive, or -1 to use the broker's default. The tasks will fail for it.",
+        "topic.creation.default.replication.factor: Missing required configuration "
+        '"topic.creation.default.replication.factor" which has no default value. The tasks will fail for it.',
     ]
+
+
+def test_a_source_may_have_a_dead_letter_topic():
+    dead = {"errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1"}
+    validation = validate({**OK, **dead})
+    assert (validation.faults, validation.warnings) == ([], [])
+    validation = validate({**OK, **dead, "errors.deadletterqueue.topic.replication.factor": "x"})
+    assert [fault.key for fault in validation.faults] == ["errors.deadletterqueue.topic.replication.factor"]
+    validation = validate({**OK, "errors.deadletterqueue.topic": "dead"})
+    assert validation.warnings == ["errors.deadletterqueue.topic is not known; did you mean errors.deadletterqueue.topic.name?"]

@@ -73,6 +73,7 @@ def test_a_distributed_worker_file_is_taken_with_a_warning_for_each_key_without_
         "sasl.mechanism",
         "sasl.jaas.config",
         "producer.max.request.size",
+        "admin.retries",
     }
     assert not any("is not known" in warning for warning in worker.warnings)
 

@@ -339,3 +339,48 @@ def test_many_units_in_flight_are_told_apart(send_loop: MakeLoop) -> None:
         loop.queue_batch(batch := RecordBatch.raw("t", [b"v"], source_partition=HERE, offsets=CountOffsets(i)), batch.values)
         hand_over(loop)
     assert delivered(loop) == [(HERE, {"seq": 4999})]
+
+
+def test_acknowledged_records_are_told_one_by_one_and_settled_only_then(send_loop: MakeLoop) -> None:
+    loop = send_loop(report_acks=True)
+    records = [
+        SourceRecord("t", b"a", None, HERE, {"n": 1}, partition=2, timestamp=1234),
+        SourceRecord("other", b"b", None, {"p": 9}, {"n": 7}, partition=0),
+    ]
+    columns = _core.record_columns(records)
+    loop.queue_records(columns, columns.values)
+    assert loop.push(1000)
+    assert loop.flush(10_000)
+    assert loop.take_committable() == []
+    reports = sorted(loop.take_reports(), key=lambda report: report.topic, reverse=True)
+    assert [report.record for report in reports] == records
+    first = reports[0]
+    assert (first.topic, first.partition, first.offset, first.timestamp) == ("t", 2, 0, 1234)
+    assert (first.source_partition, first.source_offset, first.error) == (HERE, {"n": 1}, None)
+    assert sorted(offset["n"] for _, offset in loop.take_committable() if offset) == [1, 7]
+    assert loop.take_reports() == []
+
+
+def test_skipped_records_are_told_with_their_bytes_and_hold_their_offset_until_then(send_loop: MakeLoop) -> None:
+    loop = send_loop({"message.max.bytes": "1000"}, skip_failed_records=True, report_skipped=True)
+    values = [b"small", b"x" * 5000, b"small again"]
+    batch = RecordBatch.raw("t", values, keys=[b"1", b"2", None], source_partition=HERE, offsets=CountOffsets(0))
+    loop.queue_batch(batch, values, batch.keys)
+    assert loop.push(1000)
+    assert loop.flush(10_000)
+    assert [offset for _, offset in loop.take_committable()] == [{"seq": 0}]
+    (report,) = loop.take_reports()
+    assert report.error is not None
+    assert report.error.startswith("MSG_SIZE_TOO_LARGE")
+    assert (report.value, report.key, report.source_offset) == (values[1], b"2", {"seq": 1})
+    assert (report.topic, report.record) == ("t", None)
+    assert [offset for _, offset in loop.take_committable()] == [{"seq": 2}]
+
+
+def test_a_loop_that_is_closed_with_untold_reports_lets_them_go(send_loop: MakeLoop) -> None:
+    loop = send_loop({"message.max.bytes": "1000"}, skip_failed_records=True, report_skipped=True, report_acks=True)
+    values = [b"small", b"x" * 5000]
+    loop.queue_batch(RecordBatch.raw("t", values), values, [b"k", b"k"])
+    assert loop.push(1000)
+    assert loop.flush(10_000)
+    loop.close()

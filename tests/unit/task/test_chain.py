@@ -7,10 +7,11 @@ import pytest
 
 from fastconnect import Config, SourceRecord, plugins
 from fastconnect.api.transform import Predicate, Record, Records, Transform
+from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.errors import ConfigError, DataError
 from fastconnect.task.chain import TransformChain
 from fastconnect.task.origin import PolledOrigin
-from fastconnect.task.tolerance import ContractBroken, ErrorSettings, Tolerance, ToleranceExceeded
+from fastconnect.task.tolerance import ContractBroken, Tolerance, ToleranceExceeded
 
 
 class TimesConfig(Config):

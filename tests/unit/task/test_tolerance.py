@@ -7,11 +7,11 @@ import pytest
 
 from fastconnect import SourceRecord
 from fastconnect.api.converter import ConversionError
+from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.errors import ConfigError, ConnectError, DataError, RetriableError
 from fastconnect.states import TaskId
 from fastconnect.task.origin import PolledOrigin
 from fastconnect.task.tolerance import (
-    ErrorSettings,
     Failure,
     LogReporter,
     Stage,
