@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from fastconnect.reports import TaskChannel, TaskSpec
     from fastconnect.storage.stores import OffsetStore
     from fastconnect.supervisor.control import RunConnector
-    from fastconnect.supervisor.supervisor import Outcome
     from fastconnect.supervisor.entrypoints import HerderChannel
+    from fastconnect.supervisor.supervisor import Outcome
 
 logger = logging.getLogger(__name__)
 
