@@ -23,8 +23,8 @@ HEAD = """\
 Made from the code by `python docs/make_configuration.py`; not to be changed by hand.
 
 Config files are `.properties`, JSON, TOML or YAML, with Kafka Connect's keys. A key that nobody knows is a warning that names
-the key that was probably meant; everything else that is wrong is told at once, before anything is started. `fastconnect validate
-FILE` does only that.
+the key that was probably meant; everything else that is wrong is told at once, before anything is started.
+`fastconnect validate FILE` does only that.
 
 | type | how it is written |
 | --- | --- |
@@ -74,8 +74,8 @@ def page() -> str:
 
 def _runtime() -> Iterator[str]:
     yield "\n## The worker\n\n"
-    yield "The file that `--worker` names. Beside these keys: `producer.*` for the producers of all source tasks, `consumer.*`\n"
-    yield "for the consumers of all sink tasks, and Kafka's own security keys for both.\n\n"
+    yield "The file that `--worker` names. Beside these keys: `producer.*` for the producers of all source tasks,\n"
+    yield "`consumer.*` for the consumers of all sink tasks, and Kafka's own security keys for both.\n\n"
     yield _table(WorkerConfig.fields())
     yield "\n## Every source connector\n\n"
     yield "Beside these keys: `producer.override.*`, and the keys of its converters, transforms and predicates.\n\n"

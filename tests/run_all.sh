@@ -13,8 +13,8 @@ for step in $steps; do
         mypy
         cython-lint fastconnect
         ;;
-    unit) pytest -q tests/code tests/unit tests/contract tests/compat ;;
-    integration) pytest -q tests/integration ;;
+    unit) pytest -q tests/code tests/unit tests/contract tests/compat tests/docs -m "not integration" ;;
+    integration) pytest -q tests/integration tests/examples tests/docs/test_code_blocks.py ;;
     *)
         echo "no such step: $step" >&2
         exit 2

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 from fakes.commands import Shell, until
 from fakes.topics import Topics
 
@@ -17,7 +18,7 @@ CLICKS = """
 import asyncio
 import os
 import time
-from fastconnect import record, source
+from fastconnect import RetriableError, record, sink, source
 
 @source
 def clicks(count: int = 1000, pause_ms: int = 0, crash_at: int | None = None, marker: str = "", offset: int | None = None):
@@ -46,6 +47,15 @@ async def ticking(folder: str):
             await asyncio.sleep(0.001)
     finally:
         open(f"{folder}/closed", "w").close()
+
+@sink
+async def kept(records, folder: str):
+    if not os.path.exists(f"{folder}/tried"):
+        open(f"{folder}/tried", "w").close()
+        raise RetriableError("not at the first time")
+    await asyncio.sleep(0)
+    with open(f"{folder}/kept", "a") as file:
+        file.writelines(f"{record.topic_partition} {record.offset} {record.value['click']}\\n" for record in records)
 """
 
 
@@ -125,6 +135,25 @@ def test_an_async_generator_is_cancelled_when_it_is_to_stop(
     ended = command.wait()
     assert ended.code == 0, str(ended)
     assert (tmp_path / "closed").exists(), "its finally was run"
+
+
+def test_a_sink_function_gets_every_record_and_goes_on_behind_the_last_one(
+    run: Shell, topics: Topics, fresh_topic: str, file: Path, tmp_path: Path
+) -> None:
+    topics.create(fresh_topic, partitions=1)
+    producer = Producer({"bootstrap.servers": topics.bootstrap})
+
+    def run_behind(first: int, last: int) -> list[str]:
+        for number in range(first, last):
+            producer.produce(fresh_topic, b'{"click":%d}' % number)
+        assert producer.flush(30) == 0
+        words = ("run", f"{file}:kept", "--topic", fresh_topic, "--until-done", "--set", f"folder={tmp_path}")
+        ended = run.run(*words, "--bootstrap-servers", topics.bootstrap)
+        assert ended.code == 0, str(ended)
+        return (tmp_path / "kept").read_text().splitlines()
+
+    assert run_behind(0, 50) == [f"{fresh_topic}-0 {number} {number}" for number in range(50)]
+    assert run_behind(50, 60) == [f"{fresh_topic}-0 {number} {number}" for number in range(60)]
 
 
 @pytest.mark.parametrize(

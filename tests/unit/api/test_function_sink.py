@@ -69,4 +69,4 @@ def test_its_errors_reach_the_runtime(is_async: bool) -> None:
     with SinkHarness(sink(failing_later if is_async else failing), TOPICS) as harness:
         with pytest.raises(RetriableError, match="sleeps"):
             harness.put(["a"])
-        harness.crash()
+        harness.stop(commit=False)
