@@ -120,6 +120,9 @@ class LeaseLost(Exception):  # noqa: N818 - what has happened, not what went wro
 class TopicMissing(RetriableError):
     """The topic is not there. It may be soon: asking for it makes brokers create it, if they may."""
 
+    topic: str
+    def __init__(self, topic: str) -> None: ...
+
 class BatchTooLarge(SendError):
     """The broker refused a batch of several records for its size, which says nothing against any one of them."""
 

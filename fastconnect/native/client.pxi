@@ -17,6 +17,10 @@ cdef struct Topic:
 class TopicMissing(RetriableError):
     """The topic is not there. It may be soon: asking for it makes brokers create it, if they may."""
 
+    def __init__(self, topic):
+        super().__init__(f"topic {topic} does not exist, and the broker has not created it")
+        self.topic = topic
+
 
 cdef class Client:
     """A librdkafka handle, with its events on one queue. Made in the process that uses it: it does not survive a fork."""
@@ -90,7 +94,7 @@ cdef class Client:
             found = &answer.topics[0]
             if found.err != 0 or found.partition_cnt == 0:
                 if found.err in (0, 3, 5):           # UNKNOWN_TOPIC_OR_PART, LEADER_NOT_AVAILABLE: it may be in the making
-                    raise TopicMissing(f"topic {topic} does not exist, and the broker has not created it")
+                    raise TopicMissing(topic)
                 raise SendError(f"topic {topic} cannot be written to: {error_text(found.err)}")
             available = <int32_t*>malloc(found.partition_cnt * sizeof(int32_t))
             if available == NULL:

@@ -11,7 +11,9 @@ from fastconnect import plugins
 from fastconnect._core import BatchTooLarge, LeaseLost, SendLoop
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
+from fastconnect.config.admin import admin_properties
 from fastconnect.config.connector import SourceConnectorConfig, client_properties
+from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, FatalClientError
 from fastconnect.logs import facts
@@ -26,6 +28,7 @@ from fastconnect.task.dead_letters import Reporters
 from fastconnect.task.delivered import Delivered, has_commit_record
 from fastconnect.task.offsets import OffsetFlusher
 from fastconnect.task.source import SourceLoop
+from fastconnect.task.topics import TopicCreator
 from fastconnect.task.waiting import Orders
 
 logger = logging.getLogger(__name__)
@@ -74,6 +77,12 @@ def _run_source(
     client = client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
     if batch_bytes is not None:
         client["batch.size"] = str(batch_bytes)
+    creation = TopicCreation.of(worker, spec.connector_config)
+    topics: TopicCreator | None = None
+    if creation is not None:
+        client["allow.auto.create.topics"] = "false"
+        admin = admin_properties(worker, spec.connector_config, f"connector-adminclient-{spec.id.connector}-{spec.id.task}")
+        topics = TopicCreator(creation, admin)
     reporters = Reporters(worker, spec.connector_config, spec.id)
     tells_task = has_commit_record(task)
     send_loop = SendLoop(
@@ -116,6 +125,7 @@ def _run_source(
             stop_within_ms=worker.task_shutdown_graceful_timeout_ms,
             fail_within_ms=worker.offset_flush_timeout_ms,
             delivered=delivered,
+            topics=topics,
         )
         task.context = TaskContext(
             spec.id,

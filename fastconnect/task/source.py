@@ -20,6 +20,7 @@ from fastconnect.task.conversion import Converted, SourceConversion
 from fastconnect.task.delivered import Delivered
 from fastconnect.task.offsets import OffsetFlusher
 from fastconnect.task.tolerance import StopAsked
+from fastconnect.task.topics import TopicCreator
 from fastconnect.task.waiting import Orders
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class SourceLoop:
         stop_within_ms: how long `drain` may take at the end.
         fail_within_ms: the same when the task has failed.
         delivered: whom to tell of single records, where somebody wants to know.
+        topics: creates topics that are missing, where that is not left to the broker.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class SourceLoop:
         stop_within_ms: int,
         fail_within_ms: int,
         delivered: Delivered | None = None,
+        topics: TopicCreator | None = None,
     ) -> None:
         self.task = task
         self.conversion = conversion
@@ -76,6 +79,7 @@ class SourceLoop:
         self.stop_within_ms = stop_within_ms
         self.fail_within_ms = fail_within_ms
         self.delivered = delivered
+        self.topics = topics
         self._quiet_polls = 0
         self._failed_polls = 0
         self._ended = False
@@ -178,6 +182,8 @@ class SourceLoop:
                 break
             except RetriableError as error:
                 waited_s = time.monotonic() - began
+                if isinstance(error, TopicMissing) and self.topics is not None:
+                    self._create(self.topics, error.topic)
                 # A broker that is away is waited for as long as it takes, as it is later on. A topic's name may be mistyped.
                 if isinstance(error, TopicMissing) and waited_s > TOPIC_WITHIN_S:
                     raise SendError(
@@ -197,6 +203,13 @@ class SourceLoop:
             logger.info("Sending goes on.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
             self.channel.tell_state(State.RUNNING)
         return True
+
+    def _create(self, topics: TopicCreator, missing: str) -> None:
+        self.page.beat()
+        try:
+            topics.create(missing)
+        except RetriableError as error:
+            logger.warning("A topic is not created yet; trying on. %s", error)
 
     def _finish(self) -> None:
         """The source has ended: deliver and flush the rest, then say so."""

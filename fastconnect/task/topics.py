@@ -79,14 +79,17 @@ class TopicCreator:
     def __init__(self, creation: TopicCreation, admin_properties: Mapping[str, str]) -> None:
         self.creation = creation
         self._admin_properties = admin_properties
+        self._known: set[str] = set()
 
     def create(self, name: str) -> None:
-        """Create a topic that is missing.
+        """Create a topic that is missing; once, for a new topic takes its time to be known everywhere.
 
         Raises:
             RetriableError: not just now.
             SendError: the cluster refuses to.
         """
+        if name in self._known:
+            return
         group = self.creation.group_of(name)
         about = facts(topic=name, group=group.name, partitions=group.partitions, replication_factor=group.replication_factor)
         try:
@@ -105,4 +108,5 @@ class TopicCreator:
                 f"Task failed to create new topic {name} with the group {group.name} of topic.creation: {error.message}",
                 hint=error.hint or "see to it that the task may create topics, or that the topic exists",
             ) from error
+        self._known.add(name)
         logger.info("Created a topic." if created else "Found the topic that was to be created.", extra=about)

@@ -34,7 +34,12 @@ def test_the_first_group_whose_include_matches_and_whose_exclude_does_not_counts
         all_retention_ms="1000",
     )
     logs = found.group_of("log-a")
-    assert (logs.name, logs.partitions, logs.replication_factor, logs.settings) == ("logs", 12, -1, {"cleanup.policy": "compact"})
+    assert (logs.name, logs.partitions, logs.replication_factor, logs.settings) == (
+        "logs",
+        12,
+        -1,
+        {"cleanup.policy": "compact"},
+    )
     assert found.group_of("audit").name == "logs"
     assert found.group_of("my-log-a").name == "all", "a pattern matches the whole name"
     assert found.group_of("log-secret-1").name == "all"
