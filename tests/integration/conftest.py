@@ -1,23 +1,20 @@
-"""What the tests with real commands share: a shell, the broker's topics, and plugins that misbehave."""
+"""What the tests with real commands share: a shell, and the topics of the broker."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.commands import Shell, shell
+from fakes.commands import Shell
 from fakes.topics import Topics
-
-PLUGINS = Path(__file__).parents[1] / "fakes" / "plugins"
-"""A folder with an installed package of plugins, for the commands' PYTHONPATH."""
+from fakes.with_plugins import shell_with_plugins
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Shell]:
     """Runs `fastconnect` commands, with an offset store of this test's own."""
-    with shell(tmp_path, PYTHONPATH=os.pathsep.join([str(PLUGINS), os.environ.get("PYTHONPATH", "")]).strip(":")) as commands:
+    with shell_with_plugins(tmp_path) as commands:
         yield commands
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import signal
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 from fakes.commands import Command, Ended, Process, Shell, until
 from fakes.topics import Audit, Topics
+from fakes.with_plugins import shell_with_plugins
 
 pytestmark = pytest.mark.integration
 
@@ -83,18 +84,112 @@ AGAIN_AND_AGAIN = [
 ]
 
 
+FOR_GOOD = [
+    ("data-error-in-poll", ["shelf 3: this record is bad"]),
+    (
+        "return-unserialisable-in-poll",
+        ["the record of source partition", "faulty", "Python class object does not have corresponding schema type"],
+    ),
+    ("return-no-topic-in-poll", ["a record has no topic"]),
+]
+
+CONNECTOR_FAULTS = [
+    ("raise-in-task-configs", "ValueError: the plugin is broken"),
+    ("sys-exit-in-task-configs", "the connector's code has called sys.exit(0)"),
+    ("os-exit-in-task-configs", "dividing its work into tasks: its process ended without an answer"),
+    (
+        "segfault-in-task-configs",
+        "dividing its work into tasks: its process was killed by SIGSEGV (a crash in native code)",
+    ),
+    (
+        "too-many-in-task-configs",
+        "The connector too-many-in-task-configs has generated 3 tasks, which is greater than 1, the maximum number of tasks it "
+        "is configured to create (raise tasks.max",
+    ),
+]
+
+
+class Together:
+    """One command with a connector for each of these faults, and a good one among them; it has ended."""
+
+    def __init__(self, run: Shell, topics: Topics) -> None:
+        self.topics = topics
+        self.topic = f"together-{run.folder.name}"
+        self.faults = [fault for faults in (AGAIN_AND_AGAIN, FOR_GOOD, CONNECTOR_FAULTS) for fault, _ in faults]
+        files = []
+        for fault in self.faults:
+            config = {"name": fault, "connector.class": "FaultySource", "topic": f"{self.topic}-{fault}", "fault": fault}
+            files.append(_file(run, config))
+        good = {"name": "good", "connector.class": "SequenceSource", "topic": self.topic, "rate": 1_000, "count": GOOD}
+        files.insert(3, _file(run, good))
+        words: list[object] = ["run", *files, "--bootstrap-servers", topics.bootstrap, "--until-done"]
+        for key, value in WORKER.items():
+            words += ["--set", f"{key}={value}"]
+        self.ended = run.run(*words)
+        self.log = self.ended.err.splitlines()
+
+    def failure(self, name: str) -> str:
+        """The sentence at the end of the command about a task or connector that failed."""
+        found = [line.partition(f"{name}: ")[2] for line in self.ended.err.splitlines() if line.startswith(_FAILED)]
+        (sentence,) = [each for each in found if each]
+        return sentence
+
+    def starts(self, name: str) -> int:
+        return self.ended.err.count(f"[{name}|task-0] Task process started.")
+
+    def values(self, fault: str) -> list[bytes | None]:
+        return sorted(self.topics.values(f"{self.topic}-{fault}"), key=lambda value: int(value or b"-1"))
+
+
+_FAILED = ("Failed: ", "  - ")
+
+
+def _file(run: Shell, config: Mapping[str, object]) -> str:
+    path = run.folder / f"{config['name']}.properties"
+    path.write_text("".join(f"{key}={value}\n" for key, value in config.items()))
+    return path.name
+
+
+@pytest.fixture(scope="module")
+def together(topics: Topics, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Together]:
+    with shell_with_plugins(tmp_path_factory.mktemp("together")) as run:
+        yield Together(run, topics)
+
+
+def test_one_good_connector_among_many_bad_ones_does_not_notice(together: Together) -> None:
+    assert together.ended.code == 1, str(together.ended)
+    all_of_them = len(together.faults) + 1
+    assert f"Stopping: {len(together.faults)} of {all_of_them} failed." in together.ended.err
+    audit = Audit.of(together.topics.read(together.topic))
+    assert audit.missing(1, GOOD) == []
+    assert (audit.duplicates, audit.disorder) == (0, 0)
+    assert together.starts("good") == 1
+
+
 @pytest.mark.parametrize(("fault", "reason"), AGAIN_AND_AGAIN, ids=[fault for fault, _ in AGAIN_AND_AGAIN])
-def test_a_task_that_fails_again_and_again_is_left_failed_with_its_reason(beside: Beside, fault: str, reason: str) -> None:
-    ended = beside.ended(fault)
-    assert ended.code == 1, str(ended)
-    assert f"[bad|task-0] Task process died and will be restarted: {reason}" in ended.err
-    assert ended.err.count("[bad|task-0] Task process started.") == WORKER["restart.max.failures"]
-    assert f"Failed: bad-0: failed 3 times in a row, at last: {reason}\n" in ended.err
-    assert "Stopping: 1 of 2 failed. tasks=2" in ended.err
-    beside.neighbour_is_well()
+def test_a_task_that_fails_again_and_again_is_left_failed_with_its_reason(together: Together, fault: str, reason: str) -> None:
+    assert f"[{fault}|task-0] Task process died and will be restarted: {reason}" in together.ended.err
+    assert together.starts(fault) == WORKER["restart.max.failures"]
+    assert together.failure(f"{fault}-0") == f"failed 3 times in a row, at last: {reason}"
     # What came before the fault is delivered and flushed where the process could still do so, and then not sent again.
     if fault in ("raise-in-poll", "connect-error-in-poll", "return-a-dict-in-poll"):
-        assert beside.values() == [b"0", b"1", b"2", b"3", b"4"]
+        assert together.values(fault) == [b"0", b"1", b"2", b"3", b"4"]
+
+
+@pytest.mark.parametrize(("fault", "told"), FOR_GOOD, ids=[fault for fault, _ in FOR_GOOD])
+def test_bad_data_fails_the_task_at_once_and_names_the_record(together: Together, fault: str, told: list[str]) -> None:
+    for part in told:
+        assert part in together.failure(f"{fault}-0")
+    (line,) = [number for number, line in enumerate(together.log) if f"[{fault}|task-0] Task failed and is left FAILED" in line]
+    assert not together.log[line + 1].startswith("    Traceback"), "the sentence says all"
+    assert together.starts(fault) == 1
+    assert together.values(fault) == [b"0", b"1", b"2", b"3", b"4"], "all before it is delivered"
+
+
+@pytest.mark.parametrize(("fault", "reason"), CONNECTOR_FAULTS, ids=[fault for fault, _ in CONNECTOR_FAULTS])
+def test_a_connector_that_cannot_divide_its_work_fails_alone(together: Together, fault: str, reason: str) -> None:
+    assert reason in together.failure(fault)
+    assert f"[{fault}] Connector failed and is left FAILED." in together.ended.err
 
 
 def test_the_waits_between_restarts_double_up_to_their_limit(beside: Beside) -> None:
@@ -107,30 +202,6 @@ def test_the_waits_between_restarts_double_up_to_their_limit(beside: Beside) -> 
         assert 0.75 * longest - 1 <= wait <= longest
     assert ended.err.count("[bad|task-0] Task process started.") == 6
     assert ended.err.count("[good|task-0] Task process started.") == 1
-
-
-FOR_GOOD = [
-    ("data-error-in-poll", "shelf 3: this record is bad"),
-    (
-        "return-unserialisable-in-poll",
-        "in the record of source partition {'of': 'faulty'} with source offset {'next': 5}: "
-        "Python class object does not have corresponding schema type",
-    ),
-    ("return-no-topic-in-poll", "a record has no topic"),
-]
-
-
-@pytest.mark.parametrize(("fault", "reason"), FOR_GOOD, ids=[fault for fault, _ in FOR_GOOD])
-def test_bad_data_fails_the_task_at_once_and_names_the_record(beside: Beside, fault: str, reason: str) -> None:
-    ended = beside.ended(fault)
-    assert ended.code == 1, str(ended)
-    (failure,) = [line for line in ended.err.splitlines() if line.startswith("Failed: bad-0:")]
-    assert reason in failure
-    assert "Task failed and is left FAILED" in ended.err
-    assert "Traceback" not in ended.err
-    assert ended.err.count("[bad|task-0] Task process started.") == 1
-    beside.neighbour_is_well()
-    assert beside.values() == [b"0", b"1", b"2", b"3", b"4"], "all before it is delivered"
 
 
 def test_the_source_may_sleep_for_a_while(beside: Beside, tmp_path: Path) -> None:
@@ -168,31 +239,6 @@ def test_what_a_plugin_leaves_behind_ends_with_its_task(beside: Beside) -> None:
     ended = command.wait()
     assert ended.code == 0, str(ended)
     assert not any(each.is_alive for each in left)
-
-
-CONNECTOR_FAULTS = [
-    ("raise-in-task-configs", "Failed: 1 of 2 failed:\n  - bad: ValueError: the plugin is broken\n"),
-    ("sys-exit-in-task-configs", "  - bad: the connector's code has called sys.exit(0)\n"),
-    ("os-exit-in-task-configs", "  - bad: connector bad, dividing its work into tasks: its process ended without an answer\n"),
-    (
-        "segfault-in-task-configs",
-        "  - bad: connector bad, dividing its work into tasks: its process was killed by SIGSEGV (a crash in native code)\n",
-    ),
-    (
-        "too-many-in-task-configs",
-        "  - bad: The connector bad has generated 3 tasks, which is greater than 1, the maximum number of tasks it is "
-        "configured to create (raise tasks.max",
-    ),
-]
-
-
-@pytest.mark.parametrize(("fault", "sentence"), CONNECTOR_FAULTS, ids=[fault for fault, _ in CONNECTOR_FAULTS])
-def test_a_connector_that_cannot_divide_its_work_fails_alone(beside: Beside, fault: str, sentence: str) -> None:
-    ended = beside.ended(fault)
-    assert ended.code == 1, str(ended)
-    assert sentence in ended.err
-    assert "[bad] Connector failed and is left FAILED." in ended.err
-    beside.neighbour_is_well()
 
 
 def test_a_plugin_that_cannot_be_imported_is_a_fault_of_the_config(run: Shell, topics: Topics) -> None:

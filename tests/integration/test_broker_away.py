@@ -18,7 +18,7 @@ from fakes.topics import Audit, Topics
 pytestmark = pytest.mark.integration
 
 TASKS = 2
-COUNT = 3_500
+COUNT = 2_500
 RATE = 1_000
 FLUSH_MS = 250
 
@@ -42,12 +42,19 @@ def theirs(broker: OwnBroker) -> Topics:
     return Topics(broker.bootstrap_servers)
 
 
+WRONG_ADDRESSES = {"127.0.0.1:1": "Connection refused", "no-such-host.invalid:9092": "Failed to resolve"}
+
+
 @pytest.fixture(scope="module", autouse=True)
-def nameless(broker: OwnBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Command, float]]:
-    """A command that writes to a topic which does not exist; begun here, since it waits half a minute for it."""
-    with shell(tmp_path_factory.mktemp("nameless")) as run:
-        words = words_for("no-such-topic", broker, **{"restart.max.failures": 1})
-        yield run.start(*words), time.monotonic()
+def in_vain(broker: OwnBroker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Command]]:
+    """Commands that wait long for what will not come: begun before all other tests of this file, and looked at last."""
+    with shell(tmp_path_factory.mktemp("in-vain")) as run:
+        found = {"no topic": run.start(*words_for("no-such-topic", broker, **{"restart.max.failures": 1}))}
+        for server in WRONG_ADDRESSES:
+            words = words_for("any", broker, **{"bootstrap.timeout.ms": 1_200, "restart.max.failures": 1})
+            words[words.index(broker.bootstrap_servers)] = server
+            found[server] = run.start(*words)
+        yield found
 
 
 def words_for(topic: str, broker: OwnBroker, **more: object) -> list[object]:
@@ -208,18 +215,6 @@ def test_a_stop_without_a_broker_ends_in_time_and_says_what_is_not_delivered(
     assert audit.duplicates <= TASKS * RATE * 2
 
 
-@pytest.mark.parametrize("server", ["127.0.0.1:1", "no-such-host.invalid:9092"])
-def test_a_wrong_address_fails_with_the_reason(run: Shell, broker: OwnBroker, server: str) -> None:
-    words = words_for("any", broker, **{"bootstrap.timeout.ms": 1_200, "restart.max.failures": 1})
-    words[words.index(broker.bootstrap_servers)] = server
-    ended = run.run(*words)
-    assert ended.code == 1, str(ended)
-    assert f"bootstrap.servers={server}: no broker has answered for" in ended.err
-    assert {"127": "Connection refused", "no-": "Failed to resolve"}[server[:3]] in ended.err
-    assert "(check the address, and that the broker runs)" in ended.err
-    assert "Traceback" not in ended.err
-
-
 @pytest.mark.parametrize("server", ["localhost", "localhost:kafka", "a:1,b"])
 def test_an_address_that_is_none_is_a_fault_of_the_config(run: Shell, broker: OwnBroker, server: str) -> None:
     words = words_for("any", broker)
@@ -241,10 +236,20 @@ def test_a_topic_that_is_created_late_is_written_to(run: Shell, broker: OwnBroke
     assert audit.duplicates == 0
 
 
-def test_a_topic_that_nobody_creates_fails_the_tasks_with_what_to_do(nameless: tuple[Command, float]) -> None:
-    command, _ = nameless
-    ended = command.wait()
+@pytest.mark.parametrize("server", WRONG_ADDRESSES)
+def test_a_wrong_address_fails_with_the_reason(in_vain: dict[str, Command], server: str) -> None:
+    ended = in_vain[server].wait()
+    assert ended.code == 1, str(ended)
+    assert f"bootstrap.servers={server}: no broker has answered for" in ended.err
+    assert WRONG_ADDRESSES[server] in ended.err
+    assert "(check the address, and that the broker runs)" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_topic_that_nobody_creates_fails_the_tasks_with_what_to_do(in_vain: dict[str, Command]) -> None:
+    ended = in_vain["no topic"].wait()
     assert ended.code == 1, str(ended)
     sentence = "topic no-such-topic does not exist, and the broker has not created it (create the topic, or allow the broker to"
     assert f"Failed: seq-0: failed: {sentence}" in ended.err
-    assert starts(command) == TASKS
+    assert "Sending has to wait. topic no-such-topic does not exist" in ended.err
+    assert starts(in_vain["no topic"]) == TASKS

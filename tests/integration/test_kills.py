@@ -92,7 +92,7 @@ def test_after_random_kills_and_a_run_to_the_end_every_record_is_there_and_few_t
     run: Shell, topics: Topics, fresh_topic: str, nothing_in_shm: None, seed: int
 ) -> None:
     chance = random.Random(seed)
-    count = 4_000
+    count = 3_000
     topics.create(fresh_topic)
     words = sequence(fresh_topic, topics.bootstrap, count=count)
     command = run.start(*words)
@@ -126,7 +126,7 @@ def test_after_random_kills_and_a_run_to_the_end_every_record_is_there_and_few_t
 
 
 def test_a_killed_herder_is_replaced_and_no_task_notices(run: Shell, topics: Topics, fresh_topic: str) -> None:
-    count = 6_000
+    count = 3_000
     command = run.start(*sequence(fresh_topic, topics.bootstrap, count=count))
     until(lambda: topics.exists(fresh_topic) and topics.count(fresh_topic) > 300, "records arrive")
     tasks = command.tasks()
