@@ -76,6 +76,7 @@ def source(
     Args:
         function: the function; it is still there as the attribute `function` of the class.
         every: call it again and again, with so long between the beginnings, such as `10s`; the config key `every` changes it.
+            Such a source never ends.
         version: the version that is shown for the connector.
     Raises:
         TypeError: a parameter cannot be a setting.

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from fastconnect.api.record import RecordBatch, SourceRecord
 from fastconnect.errors import FunctionError
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 
 MOST_WAITING = 1_000
 """So many values may lie ready before the generator is held up: enough that it and the sending do not wait for each other."""
+
+MOST_WAITING_IF_LARGE = 8
+"""The same behind a batch, or a long text or bytes: each may take megabytes."""
+
+LARGE = 16 * 1024
 
 
 class Pump:
@@ -139,9 +145,10 @@ class Pump:
                 values.append(value)
                 if not news.is_set():
                     news.set()
-                while len(values) >= MOST_WAITING and not stop.is_set():
+                most = MOST_WAITING if value.__class__ is dict else _most_behind(value)
+                while len(values) >= most and not stop.is_set():
                     self._room.clear()
-                    if len(values) >= MOST_WAITING:
+                    if len(values) >= most:
                         self._room.wait()
                 if stop.is_set():
                     return
@@ -181,12 +188,23 @@ class Pump:
             import asyncio
 
             raise asyncio.CancelledError
-        while len(self._values) >= MOST_WAITING:
+        most = _most_behind(value)
+        while len(self._values) >= most:
             room.clear()
             self._wake_loop = lambda: _call_soon(loop, room.set)
-            if len(self._values) >= MOST_WAITING:
+            if len(self._values) >= most:
                 await room.wait()
             self._wake_loop = None
+
+
+def _most_behind(value: Any) -> int:
+    """How many values may lie ready when this is the last of them."""
+    if value.__class__ is SourceRecord:
+        value = value.value
+        if value.__class__ is dict:  # the usual case, quickly
+            return MOST_WAITING
+    is_large = len(value) > LARGE if isinstance(value, str | bytes) else isinstance(value, RecordBatch)
+    return MOST_WAITING_IF_LARGE if is_large else MOST_WAITING
 
 
 def _iterator_of(made: Any, name: str) -> Iterator[Any]:

@@ -211,6 +211,19 @@ def test_the_context_waits_by_the_task_and_tells_when_it_stops() -> None:
     assert ended in ([True], [])  # closed at the yield, or told so in wait
 
 
+def test_a_pause_does_not_end_its_wait() -> None:
+    @source
+    def patient(context: function_source.FunctionContext) -> Iterator[bool]:
+        yield context.wait(60_000)
+
+    with SourceHarness(patient, TOPIC) as harness:
+        harness.contexts[0].stopping = True  # as it is while the task is paused, too
+        for _ in range(5):
+            assert harness.poll() is None
+        harness.contexts[0].stopping = False
+        assert values(harness.take(1)) == [False]
+
+
 def test_an_error_fails_the_task_and_is_told_once() -> None:
     @source
     def broken() -> Iterator[int]:

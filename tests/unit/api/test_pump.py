@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from fastconnect import FunctionError
+from fastconnect import FunctionError, RecordBatch, record
 from fastconnect.api import pump as pump_module
 from fastconnect.api.pump import Pump
 
@@ -97,6 +97,29 @@ def test_a_generator_is_held_up_while_nobody_takes(pumping: Any, until: Any, is_
     assert len(given) <= pump_module.MOST_WAITING + 1
     assert len(pump.take(1)) == pump_module.MOST_WAITING
     until(lambda: len(given) >= 2 * pump_module.MOST_WAITING)
+
+
+LARGE = [RecordBatch.lines("t", b"a\n"), b"x" * 100_000, "x" * 100_000, record(b"x" * 100_000)]
+
+
+@pytest.mark.parametrize("large", LARGE, ids=lambda each: type(each).__name__)
+@pytest.mark.parametrize("is_async", [False, True])
+def test_few_large_values_lie_ready(pumping: Any, until: Any, large: Any, is_async: bool) -> None:
+    given: list[int] = []
+
+    def plain() -> Iterator[Any]:
+        while True:
+            given.append(1)
+            yield large
+
+    async def not_plain() -> AsyncIterator[Any]:
+        for value in plain():
+            yield value
+
+    pump = pumping(lambda _: not_plain() if is_async else plain())
+    until(lambda: len(given) == pump_module.MOST_WAITING_IF_LARGE)
+    assert len(pump.take(1)) == pump_module.MOST_WAITING_IF_LARGE
+    until(lambda: len(given) == 2 * pump_module.MOST_WAITING_IF_LARGE)
 
 
 def test_an_async_generator_goes_on_with_other_work_while_it_is_held_up(pumping: Any, until: Any) -> None:
