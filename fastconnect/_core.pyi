@@ -117,13 +117,13 @@ class StatusRing:
 class LeaseLost(Exception):  # noqa: N818 - what has happened, not what went wrong
     """The lease in the status page is over: this task may belong to another worker, so nothing more is sent or flushed."""
 
-class TopicMissing(RetriableError):
+class TopicMissing(RetriableError):  # noqa: N818
     """The topic is not there. It may be soon: asking for it makes brokers create it, if they may."""
 
     topic: str
     def __init__(self, topic: str) -> None: ...
 
-class BatchTooLarge(SendError):
+class BatchTooLarge(SendError):  # noqa: N818
     """The broker refused a batch of several records for its size, which says nothing against any one of them."""
 
     batch_bytes: int
@@ -165,7 +165,7 @@ def error_decisions() -> dict[str, Literal["retry", "record", "task", "fatal"]]:
     """What each of librdkafka's errors means for a record and its task."""
 
 class SendReport:
-    """What became of one record: acknowledged (`error` is None; partition, offset and timestamp say where it is), or skipped."""
+    """What became of one record: acknowledged (`error` is None; partition, offset, timestamp say where it is), or skipped."""
 
     record: SourceRecord | None  # None for a record of a RecordBatch
     source_partition: Partition | None

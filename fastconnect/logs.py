@@ -17,6 +17,7 @@ import stat
 import time
 from typing import Any
 
+from fastconnect import masking
 from fastconnect.states import TaskId
 
 PIPE_ATOMIC_BYTES = 4096
@@ -138,7 +139,7 @@ class LineHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record; a fault in it is reported as logging does."""
         try:
-            line = self.format(record)
+            line = masking.hide(self.format(record))
         except Exception:
             self.handleError(record)
             return

@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import msgspec
 
+from fastconnect import masking
 from fastconnect._core import StatusPage, StatusRing
 from fastconnect.states import State, TaskId
 
@@ -97,6 +98,8 @@ class TaskChannel:
         Args:
             explained: the sentence says all to a user, so that the trace need not be in the log.
         """
+        reason = None if reason is None else masking.hide(reason)
+        trace = None if trace is None else masking.hide(trace)
         self.page.write_state(state, reason or "")
         change = StateChange(
             int(state),
@@ -111,8 +114,8 @@ class TaskChannel:
 
     def tell_event(self, level: int, sentence: str, **facts: object) -> None:
         """Have a line logged by the supervisor; dropped and counted when the ring is full."""
-        texts = {name: _head(str(value), 500) for name, value in facts.items()}
-        self.ring.write(KIND_EVENT, _encoder.encode(TaskEvent(level, _head(sentence, REASON_BYTES), texts)))
+        texts = {name: _head(masking.hide(str(value)), 500) for name, value in facts.items()}
+        self.ring.write(KIND_EVENT, _encoder.encode(TaskEvent(level, _head(masking.hide(sentence), REASON_BYTES), texts)))
         self.ring_doorbell()
 
     def ring_doorbell(self) -> None:

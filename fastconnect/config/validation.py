@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from fastconnect import plugins
+from fastconnect import masking, plugins
 from fastconnect.api.config import Config, Fault
 from fastconnect.api.config_def import ConfigKey, config_keys
 from fastconnect.api.config_types import HIDDEN
@@ -20,6 +20,7 @@ from fastconnect.config.admin import admin_override_faults
 from fastconnect.config.client import is_secret
 from fastconnect.config.connector import FREE_PREFIXES, ConnectorConfig, SourceConnectorConfig, override_faults
 from fastconnect.config.error_handling import DEAD_LETTERS, ErrorSettings
+from fastconnect.config.providers import Providers
 from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_override_faults, group_of
 from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
@@ -106,6 +107,7 @@ def validate(config: Mapping[str, str | None], worker: WorkerConfig | None = Non
 
 class _Validator:
     def __init__(self, config: Mapping[str, str | None], worker: WorkerConfig) -> None:
+        self.raw = config
         self.config = config
         self.worker = worker
         self.class_name = (config.get("connector.class") or "").strip()
@@ -127,6 +129,12 @@ class _Validator:
         return SinkConnectorConfig if self.is_sink else SourceConnectorConfig
 
     def run(self) -> Validation:
+        if any(value is not None and "${" in value for value in self.raw.values()):
+            try:
+                self.config = Providers.of(self.worker.originals).resolve(self.raw, "connector config")
+                self.class_name = (self.config.get("connector.class") or "").strip()
+            except ConfigError as error:
+                self.faults += error.faults
         self.plugin = plugin = self._find_plugin()
         own = plugin.cls.config_class if plugin else Config  # type: ignore[attr-defined]
         self._keys(self.framework, self.config, leave_out=own)
@@ -146,7 +154,19 @@ class _Validator:
         self._chain("transforms", "transform", "Transforms")
         self._chain("predicates", "predicate", "Predicates")
         self._not_yet()
+        self._mask()
         return Validation(self.class_name, self.faults, self.warnings, self._with_errors())
+
+    def _mask(self) -> None:
+        """Take the values of config providers out of the answer again."""
+        if self.config is self.raw:
+            return
+        self.faults = [Fault(fault.key, masking.hide(fault.message)) for fault in self.faults]
+        self.warnings = [masking.hide(warning) for warning in self.warnings]
+        for value in self.values:
+            key = value.definition.name
+            if value.value is not None and value.value != HIDDEN and self.raw.get(key) != self.config.get(key):
+                value.value = self.raw.get(key)
 
     def _find_plugin(self) -> Plugin | None:
         if not self.class_name:

@@ -42,7 +42,6 @@ _WITHOUT_MEANING = (
     (r"exactly\.once\.source\.support", "records are delivered at least once so far"),
     (r"listeners|(admin\.)?listeners\.https\..*|admin\.listeners|rest\..*|access\.control\..*", "there is no REST API yet"),
     (r"response\.http\.headers\.config|ssl\.client\.auth", "there is no REST API yet"),
-    (r"config\.providers(\..*)?", "there are no config providers yet: ${...} stays as it is written"),
     (r"topic\.tracking\..*", "which topics a connector uses is not tracked yet"),
     (r"metric\.reporters|metrics\..*|auto\.include\.jmx\.reporter", "there is no JMX"),
     (r"(key|value|header)\.converter\.plugin\.version", "of a converter only the installed version can be used"),
@@ -136,18 +135,24 @@ class WorkerConfig(Config):
         config, faults = super()._read(props)
         originals = Originals({key: value for key, value in props.items() if value is not None})
         warnings = _warnings(cls, originals)
-        if settings := _client_settings(originals, "producer"):
+        # What a variable stands for is known, and looked at, in the tasks only.
+        plain = {key: value for key, value in originals.items() if "${" not in value}
+        if settings := _client_settings(plain, "producer"):
             from fastconnect.config.client import to_librdkafka
 
             producer = to_librdkafka(settings, {})
             faults += producer.faults
             warnings += producer.warnings
-        if settings := _own_settings(originals, "consumer"):
+        if settings := _own_settings(plain, "consumer"):
             from fastconnect.config.client import to_consumer
 
             consumer = to_consumer(settings, {})
             faults += consumer.faults
             warnings += consumer.warnings
+        if "config.providers" in originals:
+            from fastconnect.config.providers import provider_faults
+
+            faults += provider_faults(originals)
         return (None if config is None else config.replace(_originals=originals, _warnings=warnings)), faults
 
     def check(self) -> Iterable[Fault]:
@@ -184,6 +189,18 @@ class WorkerConfig(Config):
             return self._originals[key].strip(), settings
         name, defaults = _DEFAULT_CONVERTERS[kind]
         return name, {**defaults, **settings}
+
+    def resolved(self) -> Self:
+        """The same config with the variables of config providers replaced; for the processes of tasks and connectors only.
+
+        Raises:
+            ConfigError: one of them cannot be replaced, or what came of it is not usable.
+        """
+        if not any("${" in value for value in self._originals.values()):
+            return self
+        from fastconnect.config.providers import Providers
+
+        return self.parse(Providers.of(self._originals).resolve(self._originals, "worker config"))
 
     def producer_settings(self) -> list[Setting]:
         """Return the settings of all tasks' producers, in Kafka's names, those that count more last.
@@ -226,8 +243,8 @@ def under(prefix: str, config: Mapping[str, str | None] | Mapping[str, str]) -> 
     }
 
 
-_OTHERS = ("producer.", "consumer.", "admin.", "topic.creation.enable")
-"""Keys that are read elsewhere: by client.py, admin.py, topic_creation.py."""
+_OTHERS = ("producer.", "consumer.", "admin.", "topic.creation.enable", "config.providers")
+"""Keys that are read elsewhere: by client.py, admin.py, topic_creation.py, providers.py."""
 
 
 def _warnings(cls: type[Config], originals: Mapping[str, str]) -> list[str]:
@@ -235,11 +252,7 @@ def _warnings(cls: type[Config], originals: Mapping[str, str]) -> list[str]:
     free = tuple(f"{key}." for key in CONVERTER_KEYS.values())
     warnings = []
     for key in originals:
-        if (
-            key in known
-            or key.startswith(("producer.", "consumer.", "admin.", "topic.creation.enable"))
-            or _SECURITY.fullmatch(key)
-        ):
+        if key in known or key.startswith(_OTHERS) or _SECURITY.fullmatch(key):
             continue
         why = next((why for pattern, why in _WITHOUT_MEANING if re.fullmatch(pattern, key)), None)
         if why:

@@ -12,10 +12,11 @@ from typing import Any
 
 import msgspec
 
-from fastconnect import plugins
+from fastconnect import masking, plugins
 from fastconnect.api.config import Config
 from fastconnect.api.connector import SinkConnector, SourceConnector
 from fastconnect.api.record import Offset, Partition
+from fastconnect.config.providers import Providers, restored
 from fastconnect.config.validation import validate
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConfigError, ConnectError, Fault
@@ -40,9 +41,13 @@ def report(request: RunConnector, worker: WorkerConfig) -> ConnectorReport:
         warnings = [str(warning) for warning in validation.warnings]
         if validation.faults or request.action == "validate":
             return ConnectorReport(faults=list(validation.faults), warnings=warnings)
-        return ConnectorReport(warnings=warnings, task_configs=_task_configs(request, worker))
+        worker = worker.resolved()
+        config = Providers.of(worker.originals).resolve(request.config, f"connector {request.name}")
+        configs = _task_configs(msgspec.structs.replace(request, config=config), worker)
+        return ConnectorReport(warnings=warnings, task_configs=[restored(each, request.config, config) for each in configs])
     except ConfigError as error:
-        return ConnectorReport(faults=list(error.faults) or [Fault("", str(error))])
+        faults = list(error.faults) or [Fault("", str(error))]
+        return ConnectorReport(faults=[Fault(fault.key, masking.hide(fault.message)) for fault in faults])
     except (Exception, SystemExit) as error:
         return ConnectorReport(failure=_failure(error))
 
@@ -53,7 +58,8 @@ def _failure(error: BaseException) -> Failure:
     else:
         reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
     retry_helps = error.retry_helps if isinstance(error, ConnectError) else isinstance(error, OSError)
-    return Failure(reason, "".join(traceback.format_exception(error)), retry_helps)
+    trace = "".join(traceback.format_exception(error))
+    return Failure(masking.hide(reason), masking.hide(trace), retry_helps)
 
 
 def _task_configs(request: RunConnector, worker: WorkerConfig) -> list[dict[str, str]]:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from fastconnect import masking
 from fastconnect._core import BatchTooLarge, Fetched, LeaseLost, SendLoop, StatusRegion, TopicMissing
 from fastconnect.api.record import CountOffsets, RecordBatch
 from fastconnect.api.sink_records import SinkRecord
@@ -135,7 +136,10 @@ class DeadLetters:
             ("exception.message", exception_message(error)),
             ("exception.stacktrace", stack_trace(error)),
         ]
-        return [(PREFIX + name, None if text is None else text.encode("utf-8", "backslashreplace")) for name, text in said]
+        return [
+            (PREFIX + name, None if text is None else masking.hide(text).encode("utf-8", "backslashreplace"))
+            for name, text in said
+        ]
 
     def flush(self, timeout_ms: int) -> bool:
         """Wait until all that was written is acknowledged, at most so long; False if it is not.

@@ -7,12 +7,15 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from fastconnect import plugins
 from fastconnect._core import BatchTooLarge, LeaseLost, SendLoop
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
 from fastconnect.config.admin import admin_properties
 from fastconnect.config.connector import SourceConnectorConfig, client_properties
+from fastconnect.config.providers import Providers
 from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, FatalClientError
@@ -43,6 +46,7 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig, *, until_don
     orders = Orders(channel)
     orders.catch_signals()
     try:
+        spec, worker = _resolved(spec, worker)
         if plugins.kind_of_connector(spec.connector_config.get("connector.class") or "") == "sink":
             drained = sink_main.run(spec, channel, orders, worker, until_done=until_done)
         else:
@@ -54,6 +58,15 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig, *, until_don
         return _fail(channel, error)
     channel.tell_state(State.UNASSIGNED)
     return Exit.OK if drained else Exit.UNDRAINED
+
+
+def _resolved(spec: TaskSpec, worker: WorkerConfig) -> tuple[TaskSpec, WorkerConfig]:
+    """Replace the variables of config providers: here, in the task's own process, and nowhere before."""
+    worker = worker.resolved()
+    providers = Providers.of(worker.originals)
+    connector_config = providers.resolve(spec.connector_config, f"connector {spec.id.connector}")
+    task_config = providers.resolve(spec.task_config, f"task {spec.id}")
+    return msgspec.structs.replace(spec, connector_config=connector_config, task_config=task_config), worker
 
 
 def _run_with_batches_that_fit(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> bool:

@@ -74,6 +74,8 @@ def test_a_distributed_worker_file_is_taken_with_a_warning_for_each_key_without_
         "sasl.jaas.config",
         "producer.max.request.size",
         "admin.retries",
+        "config.providers",
+        "config.providers.file.class",
     }
     assert not any("is not known" in warning for warning in worker.warnings)
 
