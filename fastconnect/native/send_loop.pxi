@@ -437,7 +437,7 @@ cdef class SendLoop(Client):
         cdef int64_t size = message.len + message.key_len
         cdef Decision decision = decide(code)
         if (code == MSG_SIZE_TOO_LARGE or code == RECORD_LIST_TOO_LARGE) and not alone and \
-                size + FRAMING_BYTES < self.batch_bytes and self.batch_bytes > SMALLEST_BATCH:
+                size + FRAMING_BYTES < self.batch_bytes:
             self.batch_refused = True
             self.stopped = True
             return
