@@ -12,7 +12,6 @@ cdef enum:
     TARGET_STOPPED = 2          # states.TargetState.STOPPED
     LOOK_AGAIN_MS = 50          # longest wait in one go, so that a stop or a lost lease is noticed
     FRAMING_BYTES = 100         # of a batch (61) and of the one record in it (21 at most), and some more
-    SMALLEST_BATCH = 4096       # a refusal of a batch no larger than this is blamed on its records
     MSG_SIZE_TOO_LARGE = 10
     RECORD_LIST_TOO_LARGE = 18
 
