@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from fastconnect.config.client import ClientSettings, Setting, refusal, to_librdkafka
+from fastconnect.config.client import ClientSettings, Setting, to_librdkafka
 from fastconnect.config.connector import producer_settings
+from fastconnect.config.override_policy import refusal
 from fastconnect.config.worker import WorkerConfig, under
 from fastconnect.errors import ConfigError, Fault
 

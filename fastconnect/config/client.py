@@ -1,8 +1,8 @@
 """The settings of a Kafka client: from the Java client's names, which Kafka Connect configs use, to librdkafka's.
 
 Both kinds of names are taken. A Java setting without a meaning here is a warning, since a worker file must run unchanged; a
-setting that neither knows is a fault, since a mistyped `acks` must not pass. What a connector may never override is here too.
-Where settings come from: `connector.py`.
+setting that neither knows is a fault, since a mistyped `acks` must not pass. What a connector may override is in
+`override_policy.py`, where settings come from in `connector.py`.
 """
 
 from __future__ import annotations
@@ -155,6 +155,8 @@ _CONSUMER_OURS = {
     "internal.termination.signal": "the runtime sets it",
 }
 
+_MESSAGE_MAX_BYTES = 1_000_000  # librdkafka's default
+
 _ASSIGNORS = {
     "RangeAssignor": "range",
     "RoundRobinAssignor": "roundrobin",
@@ -174,39 +176,6 @@ _RESETS = {
     "none": "error",
     "error": "error",
 }
-
-_NEVER_OVERRIDDEN = (
-    (r"plugin\.library\.paths|ssl\.providers|ssl\.engine\..*", "it loads code into the process"),
-    (r"sasl\.kerberos\.kinit\.cmd", "it runs a shell command"),
-    (r".*\.(location|file|paths?|keytab)", "it reads a file of this machine"),
-    (r".*\.url", "it makes this machine ask any address"),
-    (r"sasl\.oauthbearer\.metadata\.authentication\.type", "it hands out this machine's own identity"),
-    (r"ssl\.endpoint\.identification\.algorithm|enable\.ssl\.certificate\.verification", "it may turn off who is trusted"),
-    (r"enable\.sasl\.oauthbearer\.unsecure\.jwt", "it may turn off who is trusted"),
-    (r"debug|log_level|log[._].*", "it writes the logs of this machine"),
-    (r"internal\..*|opaque|interceptors|enabled_events|default_topic_conf|.*_cb", "it belongs to the program itself"),
-)
-"""What a connector's `producer.override.*` may not set under any policy, and why."""
-
-_PRINCIPAL = frozenset({"security.protocol", "sasl.jaas.config", "sasl.mechanism"})
-
-
-def refusal(name: str, policy: str, allowlist: Iterable[str]) -> str | None:
-    """Say why a connector may not override this setting, or None if it may.
-
-    Args:
-        policy: the worker's `connector.client.config.override.policy`: All, None, Principal or Allowlist.
-        allowlist: the worker's `connector.client.config.override.allowlist`.
-    """
-    for pattern, why in _NEVER_OVERRIDDEN:
-        if re.fullmatch(pattern, name):
-            return f"a connector may not override {name}: {why} (the worker's own config may set it)"
-    simple = policy.rpartition(".")[2].removesuffix("ConnectorClientConfigOverridePolicy").lower()
-    allowed = {"all": True, "none": False, "principal": name in _PRINCIPAL, "allowlist": name in set(allowlist)}
-    if allowed.get(simple, False):
-        return None
-    return f"the worker's override policy {policy} does not let a connector set {name}"
-
 
 _SECRET = re.compile(r"password|secret|passphrase|jaas|credential|token(?!\.endpoint)|\.pem$|\.key$|sasl\.oauthbearer\.config")
 
@@ -468,7 +437,14 @@ class _ConsumerTranslation(_Translation):
             del wanted["group.protocol"]
 
     def _after(self) -> None:
-        """Nothing of a consumer depends on the rest."""
+        """librdkafka refuses a fetch.max.bytes below message.max.bytes, which means nothing else to a consumer."""
+        fetch, message = self.given.get("fetch.max.bytes"), self.given.get("message.max.bytes")
+        if fetch is None or int(fetch.value) >= (int(message.value) if message else _MESSAGE_MAX_BYTES):
+            return
+        low = self.ranges["message.max.bytes"].split()[1]
+        fits = str(max(int(fetch.value), int(low)))
+        for name in ("fetch.max.bytes", "message.max.bytes"):
+            self.given[name] = Setting(fetch.key, name, fits)
 
     def _assignors(self, setting: Setting | None) -> None:
         """librdkafka takes several only if they are all of the old kind, or all cooperative: the last one is the newest."""

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal
 
 from fastconnect.api.config import Check, ClassName, Config, Fault, Long, Meta, field
-from fastconnect.config.client import ClientSettings, Setting, refusal, to_librdkafka
+from fastconnect.config.client import ClientSettings, Setting, to_librdkafka
 from fastconnect.config.error_handling import DEAD_LETTERS
+from fastconnect.config.override_policy import refusal
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
 from fastconnect.errors import ConfigError
 

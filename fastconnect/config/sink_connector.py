@@ -14,8 +14,9 @@ from typing import Annotated
 
 from fastconnect.api.config import Check, Fault, field
 from fastconnect.api.java_regex import compile_java, fault_of_java_regex
-from fastconnect.config.client import ClientSettings, Setting, refusal, to_consumer
+from fastconnect.config.client import ClientSettings, Setting, to_consumer
 from fastconnect.config.connector import ConnectorConfig, shown
+from fastconnect.config.override_policy import refusal
 from fastconnect.config.worker import WorkerConfig, under
 from fastconnect.errors import ConfigError
 

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from fastconnect import paths
 from fastconnect.api.config import ClassName, Config, Duration, Fault, Meta, field
 from fastconnect.config.client import Originals, Setting
+from fastconnect.config.override_policy import POLICIES, simple_name
 from fastconnect.nearest import did_you_mean
 
 ConverterKind: TypeAlias = Literal["key", "value", "header"]
@@ -112,8 +113,11 @@ class WorkerConfig(Config):
 
     connector_client_config_override_policy: Annotated[
         str,
-        Meta(description="Which `producer.override.*` a connector may set: All, None, Principal or Allowlist."),
-    ] = "All"
+        Meta(
+            description="What a connector may set of its Kafka clients: Tuning (batching, compression, acks, fetching and "
+            "timeouts), All (but for what loads code or reads files), None, Principal, or Allowlist. Kafka Connect has All."
+        ),
+    ] = "Tuning"
     connector_client_config_override_allowlist: Annotated[
         list[str], Meta(description="The settings that a connector may override under the policy Allowlist.")
     ] = field(default_factory=list)
@@ -163,12 +167,11 @@ class WorkerConfig(Config):
         if self.restart_backoff_initial_ms > self.restart_backoff_max_ms:
             yield Fault("restart.backoff.initial.ms", "must not be greater than restart.backoff.max.ms")
         policy = self.connector_client_config_override_policy
-        simple = policy.rpartition(".")[2].removesuffix("ConnectorClientConfigOverridePolicy").lower()
-        if simple not in ("all", "none", "principal", "allowlist"):
+        if simple_name(policy) not in [name.lower() for name in POLICIES]:
             yield Fault(
                 "connector.client.config.override.policy",
                 f"Invalid value {policy} for configuration connector.client.config.override.policy: "
-                "String must be one of: All, None, Principal, Allowlist",
+                f"String must be one of: {', '.join(POLICIES)}",
             )
 
     @property

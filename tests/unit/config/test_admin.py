@@ -8,7 +8,8 @@ from fastconnect.errors import ConfigError
 
 
 def admin(worker: dict[str, str], config: dict[str, str] | None = None) -> dict[str, str]:
-    return admin_properties(WorkerConfig.parse({"bootstrap.servers": "w:1", **worker}), config or {}, "me")
+    policy = {"connector.client.config.override.policy": "All"}
+    return admin_properties(WorkerConfig.parse({"bootstrap.servers": "w:1", **policy, **worker}), config or {}, "me")
 
 
 def test_the_workers_own_settings_count_then_admins_then_the_connectors():

@@ -7,7 +7,7 @@ import ctypes
 import pytest
 
 from fastconnect import librdkafka
-from fastconnect.config.client import Originals, Setting, hide_secrets, refusal, to_librdkafka
+from fastconnect.config.client import Originals, Setting, hide_secrets, to_librdkafka
 from fastconnect.config.librdkafka_properties import RANGES
 
 PLAIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="jo" password="s3\\"cret";'
@@ -242,62 +242,6 @@ def test_hidden_properties_may_be_logged():
     assert hide_secrets({"sasl.oauthbearer.token.endpoint.url": "https://x"}) == {
         "sasl.oauthbearer.token.endpoint.url": "https://x"
     }
-
-
-NEVER = {
-    "debug",
-    "enable.sasl.oauthbearer.unsecure.jwt",
-    "enable.ssl.certificate.verification",
-    "enabled_events",
-    "https.ca.location",
-    "internal.termination.signal",
-    "log.connection.close",
-    "log.queue",
-    "log.thread.name",
-    "log_level",
-    "plugin.library.paths",
-    "sasl.kerberos.keytab",
-    "sasl.kerberos.kinit.cmd",
-    "sasl.oauthbearer.assertion.file",
-    "sasl.oauthbearer.assertion.jwt.template.file",
-    "sasl.oauthbearer.assertion.private.key.file",
-    "sasl.oauthbearer.metadata.authentication.type",
-    "sasl.oauthbearer.token.endpoint.url",
-    "ssl.ca.location",
-    "ssl.certificate.location",
-    "ssl.crl.location",
-    "ssl.endpoint.identification.algorithm",
-    "ssl.engine.id",
-    "ssl.engine.location",
-    "ssl.key.location",
-    "ssl.keystore.location",
-    "ssl.providers",
-}
-
-
-def test_exactly_these_properties_of_librdkafka_may_never_be_overridden():
-    assert {name for name in RANGES if refusal(name, "All", [])} == NEVER
-
-
-@pytest.mark.parametrize("name", ["ssl.truststore.location", "ssl.engine.factory.class", "dr_msg_cb", "opaque", "interceptors"])
-def test_neither_may_their_java_names_and_callbacks(name):
-    assert refusal(name, "All", [name])
-
-
-@pytest.mark.parametrize(
-    ("policy", "allowed"),
-    [
-        ("All", {"linger.ms", "sasl.mechanism", "acks"}),
-        ("None", set()),
-        ("Principal", {"sasl.mechanism"}),
-        ("Allowlist", {"acks"}),
-        ("org.apache.kafka.connect.connector.policy.NoneConnectorClientConfigOverridePolicy", set()),
-        ("mistyped", set()),
-    ],
-)
-def test_the_workers_policy_says_what_may_be_overridden(policy, allowed):
-    names = {"linger.ms", "sasl.mechanism", "acks"}
-    assert {name for name in names if refusal(name, policy, ["acks"]) is None} == allowed
 
 
 def test_a_connector_cannot_name_a_keytab_by_way_of_jaas():

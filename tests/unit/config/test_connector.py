@@ -181,7 +181,9 @@ def test_all_that_is_wrong_with_overrides_comes_at_once(worker):
 
 
 def test_a_connector_that_goes_to_another_cluster_takes_no_password_there():
-    worker = WorkerConfig.parse({"bootstrap.servers": "k:1", "security.protocol": "SSL", "ssl.key.password": "hunter2"})
+    all_of_them = {"connector.client.config.override.policy": "All"}
+    mine = {"bootstrap.servers": "k:1", "security.protocol": "SSL", "ssl.key.password": "hunter2"}
+    worker = WorkerConfig.parse({**mine, **all_of_them})
     found = producer_settings(worker, {"producer.override.bootstrap.servers": "evil:1"}, "orders", 0)
     assert found.properties["bootstrap.servers"] == "evil:1"
     assert "hunter2" not in str(found)
