@@ -216,6 +216,7 @@ def records_of(batch: RecordBatch) -> list[SourceRecord]:
             None if batch.partitions is None else batch.partitions[i],
             batch.timestamps if batch.timestamps is None or isinstance(batch.timestamps, int) else batch.timestamps[i],
             None if batch.headers is None else batch.headers[i],
+            value_schema=batch.value_schema,
         )
         for i, value in enumerate(values)
     ]

@@ -17,6 +17,7 @@ from typing import Annotated, Any
 from fastconnect.api.config import Config, Meta, Topic
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.record import END, ByteOffsets, Offsets, Polled, RecordBatch
+from fastconnect.api.schema import Schema
 from fastconnect.api.task import SourceTask
 from fastconnect.connectors.line_blocks import Block, LineEnds, ListedEnds, nth_newline
 from fastconnect.errors import DataError
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 READ_BYTES = 256 * 1024
 STANDARD_INPUT = 0
+LINE = Schema.string()
 
 # A final \r is no line end yet: a \n may follow.
 LINE_END = re.compile(rb"\n|\r\n|\r(?!\Z)")
@@ -173,6 +175,7 @@ class FileStreamSourceTask(SourceTask[FileStreamSourceConfig]):
             "source_partition": self._partition,
             "offsets": offsets if self._partition else None,
             "timestamps": time.time_ns() // 1_000_000,  # as in Kafka Connect: when the line was read
+            "value_schema": LINE,
         }
 
     def _tell_progress(self) -> None:

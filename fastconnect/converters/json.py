@@ -17,7 +17,7 @@ import msgspec
 from fastconnect.api.config import Meta
 from fastconnect.api.converter import ConverterConfig, Encoded, ValueAndHeaderConverter, located
 from fastconnect.api.record import ValueFormat
-from fastconnect.api.schema import DECIMAL, Schema, SchemaAndValue, Struct
+from fastconnect.api.schema import DECIMAL, Schema, SchemaAndValue, Struct, Type
 from fastconnect.converters._plain import look, mend
 from fastconnect.converters.json_reading import JsonReaders, Read, parse_json, parse_json_exactly
 from fastconnect.converters.json_schemas import remember, schema_from_json, schema_to_json
@@ -141,7 +141,11 @@ class JsonConverter(ValueAndHeaderConverter[JsonConverterConfig]):
             if others and any(isinstance(values[i], Struct) for i in others):  # structs bring their schemas along
                 return super().encode_batch(topic, values)
             return self._wrap(None, self._plain_lines(topic, values, far_floats, others))
-        lines = _encode(self._ready(topic, values, self._writers.writer(schema)))
+        if schema.type is Type.STRING and set(map(type, values)) == {str}:
+            ready = values  # lines of text, above all: nothing need be done to them one by one
+        else:
+            ready = self._ready(topic, values, self._writers.writer(schema))
+        lines = _encode(ready)
         if self._enveloped or b"null\n" not in lines:
             return self._wrap(schema, lines)
         return list(lines.split(b"\n")[:-1])  # a null with a schema is the text `null`, no tombstone

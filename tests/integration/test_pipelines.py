@@ -26,7 +26,8 @@ VECTORS = Path(__file__).parents[1] / "compat" / "vectors" / "pipelines.json"
 RECORDED: Mapping[str, Any] = json.loads(VECTORS.read_text())["pipelines"]
 BY_NAME = {pipeline.name: pipeline for pipeline in PIPELINES}
 
-WAIT_S = 20.0
+WAIT_S = 60.0
+MESSAGE = "header __connect.errors.exception.message"
 
 
 @dataclass(frozen=True)
@@ -111,14 +112,21 @@ def test_a_pipeline_gives_what_it_gives_on_kafka_connect(found: Found, name: str
         if "fewer" in differs:
             right = right[: len(left)]
         for mine, recorded in zip_longest(left, right):
+            if "message" in differs and mine and recorded:
+                assert mine["message"].startswith(recorded["message"].replace("java.lang.String", "str"))
+                del mine["message"], recorded["message"]
             assert mine == recorded
     if "file" in theirs:
-        assert _lines(ours["file"], differs) == _lines(theirs["file"], differs)
+        expected = BY_NAME[name].ours if "file" in differs else theirs["file"]
+        assert _lines(ours["file"], differs) == _lines(expected, differs)
 
 
-def _comparable(record: Mapping[str, Any], differs: Mapping[str, str]) -> Mapping[str, Any]:
-    """A record without the values of headers that are not compared; the headers themselves have to be there."""
-    return {**record, "headers": [[name, None if f"header {name}" in differs else value] for name, value in record["headers"]]}
+def _comparable(record: Mapping[str, Any], differs: Mapping[str, str]) -> dict[str, Any]:
+    """A record without the values of headers that are compared in another way; the headers themselves have to be there."""
+    headers = {f"header {name}": value for name, value in record["headers"]}
+    ignored = {MESSAGE, *differs} if "message" in differs else {*differs}
+    rest = [[name, None if f"header {name}" in ignored else value] for name, value in record["headers"]]
+    return {**record, "headers": rest, **({"message": headers[MESSAGE]} if "message" in differs else {})}
 
 
 def _lines(text: str, differs: Mapping[str, str]) -> Any:

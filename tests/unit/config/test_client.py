@@ -7,7 +7,7 @@ import ctypes
 import pytest
 
 from fastconnect import librdkafka
-from fastconnect.config.client import Originals, Setting, hide_secrets, to_librdkafka
+from fastconnect.config.client import Originals, Setting, hide_secrets, to_consumer, to_librdkafka
 from fastconnect.config.librdkafka_properties import RANGES
 
 PLAIN = 'org.apache.kafka.common.security.plain.PlainLoginModule required username="jo" password="s3\\"cret";'
@@ -247,3 +247,13 @@ def test_hidden_properties_may_be_logged():
 def test_a_connector_cannot_name_a_keytab_by_way_of_jaas():
     (fault,) = translate_all({"sasl.jaas.config": KERBEROS}, prefix="producer.override.").faults
     assert "may not override the keyTab" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("given", "fetch", "message"),
+    [("500000", "500000", "500000"), ("500", "1000", "1000"), ("1000000", "1000000", None), ("8000000", "8000000", None)],
+)
+def test_a_consumer_may_fetch_less_at_once_than_librdkafka_takes_a_message_to_be(given, fetch, message):
+    setting = Setting("consumer.override.fetch.max.bytes", "fetch.max.bytes", given)
+    properties = to_consumer([setting], {}).properties
+    assert (properties["fetch.max.bytes"], properties.get("message.max.bytes")) == (fetch, message)

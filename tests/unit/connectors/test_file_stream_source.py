@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from fastconnect.api.config_def import config_keys
 from fastconnect.api.record import EndOfData
+from fastconnect.api.schema import Schema
 from fastconnect.connectors import file_stream_source
 from fastconnect.connectors.file_stream_source import FileStreamSource
 from fastconnect.errors import DataError
@@ -35,6 +36,7 @@ def test_lines_come_without_their_ends_and_with_kafka_connects_partition_and_off
         assert [record.source_offset for record in records] == [{"position": place} for place in (4, 5, 12, 17)]
         assert {record.source_partition["filename"] for record in records} == {str(file)}
         assert all(record.key is None and record.topic == "t" and record.timestamp for record in records)
+        assert {record.value_schema for record in records} == {Schema.string()}
         assert source.poll() is None
 
 
