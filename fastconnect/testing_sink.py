@@ -1,19 +1,18 @@
-"""The harness of sinks, which `fastconnect.testing` has too: runs a sink connector in memory, for the tests of its author.
+"""Runs a sink connector in memory: SinkHarness, which is used as `fastconnect.testing.SinkHarness`.
 
-    def test_the_archive_keeps_what_it_was_given(tmp_path):
-        with SinkHarness(ArchiveSink, {"topics": "orders", "path": str(tmp_path / "orders")}) as archive:
-            archive.put([{"order": 1}, {"order": 2}])
-            archive.restart()                    # as after a crash: what was not committed is put again
-
-Values are given as a sink sees them, behind converters and transforms. Their bytes (`raw`, `lines()`) are their JSON, or they
-themselves where they are bytes.
+def test_the_sink_writes_orders(tmp_path):
+    with SinkHarness(OrdersSink, {"topics": "orders", "path": str(tmp_path)}) as sink:
+        sink.put([{"id": 1}, {"id": 2}])
+        assert sink.commit() == {TopicPartition("orders", 0): 2}
+        sink.restart()                                          # as after a crash: what was not committed is put again
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 import msgspec
 
@@ -21,270 +20,371 @@ from fastconnect.api.config import Config
 from fastconnect.api.connector import SinkConnector
 from fastconnect.api.sink_records import SinkRecord, SinkRecords, TopicPartition
 from fastconnect.api.task import SinkTask
-from fastconnect.api.transform import Record, Records
-from fastconnect.errors import ConnectError
-
-Put = tuple[TopicPartition, int, Record]
-"""A record that was put: where it is in Kafka, and what it is."""
+from fastconnect.api.transform import Header, Records
+from fastconnect.errors import ConnectError, RetriableError
 
 
-class Reported:
-    """What reporting an errant record returns: it is safe at once."""
+class MemoryMessage(msgspec.Struct):
+    """A message in a harness' topics; `value` is what the sink sees."""
+
+    place: TopicPartition
+    offset: int
+    value: Any
+    key: Any = None
+    timestamp: int | None = None
+    headers: Sequence[Header] = ()
+    value_schema: Any = None
+    key_schema: Any = None
+
+
+class MemoryMessages:
+    """A batch of such messages, and at the same time their converters: values are seen as they were given.
+
+    Raw bytes are the value itself where it is bytes, its UTF-8 where it is text, else its JSON.
+    """
+
+    raw_is_json = False
+
+    def __init__(self, messages: Sequence[MemoryMessage]) -> None:
+        self._messages = messages
+
+    def __len__(self) -> int:
+        return len(self._messages)
+
+    def values(self) -> list[bytes | None]:
+        """See `Messages`."""
+        return [_raw(each.value) for each in self._messages]
+
+    def keys(self) -> list[bytes | None] | None:
+        """See `Messages`."""
+        keys = [_raw(each.key) for each in self._messages]
+        return None if all(key is None for key in keys) else keys
+
+    def topics(self) -> str | list[str]:
+        """See `Messages`."""
+        return [each.place.topic for each in self._messages]
+
+    def partitions(self) -> list[int]:
+        """See `Messages`."""
+        return [each.place.partition for each in self._messages]
+
+    def offsets(self) -> list[int]:
+        """See `Messages`."""
+        return [each.offset for each in self._messages]
+
+    def timestamps(self) -> list[int | None]:
+        """See `Messages`."""
+        return [each.timestamp for each in self._messages]
+
+    def timestamp_type(self, i: int) -> int:
+        """See `Messages`."""
+        return 0 if self._messages[i].timestamp is None else 1
+
+    def lines(self, start: int = 0, stop: int | None = None) -> bytes | None:
+        """See `Messages`."""
+        raw = [b"null" if value is None else value for value in self.values()[start:stop]]
+        return None if any(b"\n" in value for value in raw) else b"".join(value + b"\n" for value in raw)
+
+    def runs(self) -> list[tuple[str, int, int, int]]:
+        """See `Messages`."""
+        starts = [i for i, each in enumerate(self._messages) if i == 0 or self._messages[i - 1].place != each.place]
+        stops = [*starts, len(self._messages)][1:]
+        return [(*self._messages[start].place, start, stop) for start, stop in zip(starts, stops, strict=True)]
+
+    def packed(self) -> tuple[bytes, bytes, bytes]:
+        """See `Messages`."""
+        ends, valid = [0], bytearray((len(self) + 7) // 8)
+        for i, value in enumerate(self.values()):
+            ends.append(ends[-1] + len(value or b""))
+            valid[i // 8] |= (value is not None) << (i % 8)
+        return (
+            b"".join(end.to_bytes(8, "little") for end in ends),
+            b"".join(value or b"" for value in self.values()),
+            bytes(valid),
+        )
+
+    def decode(self, messages: Any) -> Records:
+        """See `Decoder`."""
+        every = self._messages
+        return Records(
+            [each.place.topic for each in every],
+            [each.value for each in every],
+            value_schemas=[each.value_schema for each in every],
+            keys=[each.key for each in every],
+            key_schemas=[each.key_schema for each in every],
+            timestamps=[each.timestamp for each in every],
+            headers=[each.headers for each in every],
+            partitions=[each.place.partition for each in every],
+            offsets=[each.offset for each in every],
+        )
+
+    def decode_values(self, messages: Any) -> list[Any]:
+        """See `Decoder`."""
+        return [each.value for each in self._messages]
+
+
+def _raw(value: Any) -> bytes | None:
+    if value is None or isinstance(value, bytes):
+        return value
+    return value.encode() if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str)
+
+
+class Reported(msgspec.Struct):
+    """An errant record; what `report` gives the sink."""
+
+    record: SinkRecord
+    error: BaseException
 
     def done(self) -> bool:
-        """Whether the report is safe."""
+        """In memory a report is safe at once."""
         return True
 
     def result(self, timeout: float | None = None) -> None:
-        """Wait until the report is safe."""
-
-
-class MemoryReporter:
-    """Takes the records that a sink reports as errant into `reported`."""
-
-    def __init__(self) -> None:
-        self.reported: list[tuple[SinkRecord, BaseException]] = []
-
-    def report(self, record: SinkRecord, error: BaseException) -> Reported:
-        """Keep the record and its error."""
-        self.reported.append((record, error))
-        return Reported()
+        """Nothing is waited for."""
 
 
 class MemorySinkContext:
-    """The context of a sink's task in a harness; what the task asks for is kept, for the test to look at."""
+    """The context of a sink task in a harness; what the task asks for is kept for the test to look at."""
 
-    def __init__(self, connector: str, task: int, configs: Mapping[str, str], partitions: Iterable[TopicPartition]) -> None:
+    def __init__(self, connector: str, configs: Mapping[str, str], *, reports: bool) -> None:
         self.connector = connector
-        self.task = task
+        self.task = 0
         self.configs = configs
-        self.assignment = frozenset(partitions)
         self.stopping = False
         self.finishing: frozenset[TopicPartition] = frozenset()
         self.positions: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()
-        self.timeout_ms: int | None = None
+        self.rewinds: dict[TopicPartition, int] = {}
+        self.timeouts_ms: list[int] = []
         self.commit_requested = False
-        self.errant_record_reporter: MemoryReporter | None = MemoryReporter()
+        self.errant: list[Reported] = []
+        self._reports = reports
+
+    @property
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions that the task has."""
+        return frozenset(self.positions)
 
     def position(self, partition: TopicPartition) -> int | None:
         """The offset of the next record of a partition."""
-        return self.positions.get(partition, 0)
+        return self.rewinds.get(partition, self.positions.get(partition))
 
     def offset(self, partition: TopicPartition, offset: int) -> None:
-        """Go on at this offset of a partition with the next `put`."""
-        self.positions[partition] = offset
+        """Go on at this offset with the next put."""
+        self.rewinds[TopicPartition(*partition)] = offset
 
     def offsets(self, offsets: Mapping[TopicPartition, int]) -> None:
-        """Do as `offset` for several partitions."""
-        self.positions.update(offsets)
+        """Do so for several partitions."""
+        for partition, offset in offsets.items():
+            self.offset(partition, offset)
 
     def timeout(self, timeout_ms: int) -> None:
-        """Keep in `timeout_ms` how long to wait before the next try."""
-        self.timeout_ms = timeout_ms
+        """Note how long the task wants to wait before the next try; nothing waits."""
+        self.timeouts_ms.append(timeout_ms)
 
     def pause(self, partitions: Iterable[TopicPartition]) -> None:
-        """Keep them in `paused`."""
-        self.paused.update(partitions)
+        """Hold records of these partitions back."""
+        self.paused |= {self._own(partition) for partition in partitions}
 
     def resume(self, partitions: Iterable[TopicPartition]) -> None:
-        """Take them out of `paused`."""
-        self.paused.difference_update(partitions)
+        """Give records of these partitions again."""
+        self.paused -= {self._own(partition) for partition in partitions}
 
     def request_commit(self) -> None:
-        """Keep it in `commit_requested`."""
+        """Have the harness commit after this put."""
         self.commit_requested = True
+
+    @property
+    def errant_record_reporter(self) -> MemorySinkContext | None:
+        """The context itself, unless the harness is without one."""
+        return self if self._reports else None
+
+    def report(self, record: SinkRecord, error: BaseException) -> Reported:
+        """Keep an errant record in `errant`."""
+        self.errant.append(Reported(record, error))
+        return self.errant[-1]
+
+    def _own(self, partition: TopicPartition) -> TopicPartition:
+        partition = TopicPartition(*partition)
+        if partition not in self.positions:
+            raise ConnectError(f"{partition} is not among the partitions of this task")
+        return partition
 
 
 class SinkHarness:
-    """A sink connector with one task that has all partitions, started in this process.
+    """A sink connector with one task, started in this process, and topics in memory.
 
     Args:
         connector_class: the connector.
-        config: its settings as Kafka Connect's strings; checked as the runtime checks them.
-        partitions: the partitions that the task has; by default number 0 of each of its `topics`.
+        config: its settings as Kafka Connect's strings, checked as the runtime checks them; `topics` says what it reads, `t` if
+            it is not there.
+        partitions: how many partitions each topic has.
+        reports: whether the task has an errant record reporter.
+        put_again: how often a put that raises RetriableError is tried again before the test fails with it.
     Raises:
         ConfigError: from `start`, with everything that is wrong with the config.
     """
-
-    task: SinkTask[Any]
-    context: MemorySinkContext
 
     def __init__(
         self,
         connector_class: type[SinkConnector[Any]],
         config: Mapping[str, str | None],
         *,
-        partitions: Iterable[TopicPartition] | None = None,
+        partitions: int = 1,
+        reports: bool = True,
+        put_again: int = 100,
         name: str = "under-test",
     ) -> None:
-        topics = [topic.strip() for topic in (config.get("topics") or "topic").split(",")]
         self.connector_class = connector_class
         self.config = config
         self.name = name
-        self.partitions = [TopicPartition(topic, 0) for topic in topics] if partitions is None else list(partitions)
+        self.put_again = put_again
+        self.retries = 0
+        topics = [topic.strip() for topic in (config.get("topics") or "t").split(",")]
+        self.log: dict[TopicPartition, list[MemoryMessage]] = {
+            TopicPartition(topic, number): [] for topic in topics for number in range(partitions)
+        }
         self.committed: dict[TopicPartition, int] = {}
-        """For each partition the offset behind the last record that the task let be committed."""
-        self._log: list[Put] = []
-        self._running = False
+        self._reports = reports
+        self.task: SinkTask[Any]
+        self.context: MemorySinkContext
 
     def __enter__(self) -> Self:
         self.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if self._running:
-            self.stop() if error is None else self.crash()
+        self.stop(commit=error is None)
 
     def start(self) -> None:
-        """Start the connector, ask it for a task's config, start the task and give it its partitions."""
+        """Start the connector, then a task with its first config, which gets all partitions."""
         connector = self.connector_class()
-        connector.context = _ConnectorContext(self.name)
+        connector.context = MemorySinkContext(self.name, {}, reports=False)
         connector.start(self.connector_class.config_class.parse(self.config))
         try:
-            configs = connector.task_configs(1)
+            first = connector.task_configs(1)[0]
         finally:
             connector.stop()
-        if len(configs) != 1:
-            raise ConnectError(f"the connector gave {len(configs)} task configs, but tasks.max is 1")
-        properties = configs[0].to_properties() if isinstance(configs[0], Config) else dict(configs[0])
+        properties = first.to_properties() if isinstance(first, Config) else dict(first)
+        self.context = MemorySinkContext(self.name, properties, reports=self._reports)
         self.task = self.connector_class.task_class()
-        self.context = self.task.context = MemorySinkContext(self.name, 0, properties, self.partitions)
-        self.context.positions = dict(self.committed)
+        self.task.context = self.context
         self.task.start(self.task.config_class.parse(properties))
-        self._running = True
-        self.task.open(self.partitions)
+        self.assign(self.log)
+
+    def stop(self, *, commit: bool = True) -> None:
+        """Stop the task as the runtime does: a last commit, then `close` and `stop`."""
+        self.context.stopping = True
+        self.revoke(list(self.context.positions), commit=commit)
+        self.task.stop()
+
+    def restart(self) -> None:
+        """Kill the task (nothing of it is called any more) and start another: it goes on behind the last commit."""
+        self.start()
+        self.deliver()
+
+    def assign(self, partitions: Iterable[TopicPartition]) -> None:
+        """Give the task partitions, each at its last committed offset."""
+        new = [TopicPartition(*partition) for partition in partitions]
+        for partition in new:
+            self.context.positions[partition] = self.committed.get(partition, 0)
+        self.task.open(new)
+        self._rewind()
+
+    def revoke(self, partitions: Iterable[TopicPartition], *, commit: bool = True) -> None:
+        """Take partitions from the task: with a commit before, or (as after a lost session) without."""
+        gone = [TopicPartition(*partition) for partition in partitions]
+        if not gone:
+            return
+        if commit:
+            self.context.finishing = frozenset(gone)
+            self.commit(gone)
+            self.context.finishing = frozenset()
+        self.task.close(gone)
+        for partition in gone:
+            self.context.positions.pop(partition, None)
+            self.context.paused.discard(partition)
 
     def put(
         self,
         values: Sequence[Any],
         *,
-        keys: Sequence[Any] | None = None,
         topic: str | None = None,
-        partition: int | None = None,
+        partition: int = 0,
+        keys: Sequence[Any] | None = None,
         timestamps: Sequence[int] | None = None,
+        headers: Sequence[Sequence[Header]] | None = None,
     ) -> None:
-        """Put a batch of values, as records behind those that were put before.
+        """Append values to a partition (of the first topic, if none is named) and have the task put them."""
+        place = TopicPartition(topic or next(iter(self.log)).topic, partition)
+        log = self.log.setdefault(place, [])
+        for i, value in enumerate(values):
+            log.append(
+                MemoryMessage(
+                    place,
+                    len(log),
+                    value,
+                    None if keys is None else keys[i],
+                    time.time_ns() // 1_000_000 if timestamps is None else timestamps[i],
+                    () if headers is None else headers[i],
+                )
+            )
+        self.deliver()
 
-        Args:
-            values, keys: one for each record.
-            topic, partition: where they are in Kafka; by default in the task's first partition.
-            timestamps: milliseconds since 1970.
-        Raises:
-            Exception: whatever the task's `put` raises; the records come again after `restart`.
-        """
-        first = self.partitions[0]
-        where = TopicPartition(topic or first.topic, first.partition if partition is None else partition)
-        offset = sum(each[0] == where for each in self._log)
-        batch = [
-            (where, offset + i, _record(where, value, keys[i] if keys else None, timestamps[i] if timestamps else None))
-            for i, value in enumerate(values)
+    def deliver(self) -> None:
+        """Have the task put all that it has not been given yet; once with no records if there is nothing."""
+        self._rewind()
+        messages = [
+            message
+            for partition, position in self.context.positions.items()
+            if partition not in self.context.paused
+            for message in self.log[partition][position:]
         ]
-        self._log += batch
-        self._put(batch)
-
-    def commit(self) -> dict[TopicPartition, int]:
-        """Have the task flush, and commit what it lets be committed; return what is committed now, over all."""
-        self.committed.update(self.task.pre_commit(dict(self.context.positions)))
-        return self.committed
-
-    def restart(self) -> None:
-        """End as by a crash and start again: what was not committed is put once more."""
-        self.crash()
-        self.start()
-        again = [each for each in self._log if each[1] >= (self.context.position(each[0]) or 0)]
-        if again:
-            self._put(again)
-
-    def crash(self) -> None:
-        """End the task without a last commit."""
-        self._running = False
-        self.task.stop()
-
-    def stop(self) -> None:
-        """End the task as the runtime does: a last commit, its partitions are closed, it is stopped."""
-        self._running = False
-        try:
+        self._put(messages)
+        for message in messages:
+            self.context.positions[message.place] = message.offset + 1
+        self._rewind()
+        if self.context.commit_requested:
             self.commit()
-            self.task.close(self.partitions)
-        finally:
-            self.task.stop()
 
-    def _put(self, batch: Sequence[Put]) -> None:
-        self.task.put(sink_records(batch))
-        for partition, offset, _ in batch:
-            self.context.positions[partition] = offset + 1
+    def commit(self, partitions: Iterable[TopicPartition] | None = None) -> dict[TopicPartition, int]:
+        """Do as the runtime does every now and then; return all committed offsets.
 
+        A flush that fails puts everything behind the last commit again, with the next `deliver`.
+        """
+        self.context.commit_requested = False
+        asked = self.context.positions if partitions is None else list(partitions)
+        offsets = {partition: self.context.positions[partition] for partition in asked}
+        try:
+            wanted = self.task.pre_commit(dict(offsets))
+        except Exception:
+            for partition in offsets:
+                self.context.positions[partition] = self.committed.get(partition, 0)
+            raise
+        for partition, offset in wanted.items():
+            if offset > offsets.get(partition, -1):
+                raise AssertionError(f"pre_commit wants {offset} of {partition}, but only {offsets.get(partition)} was put")
+            self.committed[partition] = max(offset, self.committed.get(partition, 0))
+        return dict(self.committed)
 
-class _ConnectorContext:
-    def __init__(self, connector: str) -> None:
-        self.connector = connector
+    @property
+    def errant(self) -> list[Reported]:
+        """The records that the task has reported as errant."""
+        return self.context.errant
 
+    def _put(self, messages: Sequence[MemoryMessage]) -> None:
+        batch = MemoryMessages(messages)
+        for attempt in range(self.put_again + 1):
+            try:
+                self.task.put(SinkRecords(batch, batch))
+                return
+            except RetriableError:
+                self.retries += 1
+                if attempt == self.put_again:
+                    raise
 
-def sink_records(batch: Sequence[Put]) -> SinkRecords:
-    """Make the batch that a sink gets of decoded records and their places in Kafka."""
-    records = Records.of([msgspec.structs.replace(record, offset=offset) for _, offset, record in batch])
-    return SinkRecords(_MemoryMessages(batch), _NoDecoder(), records)
-
-
-def _record(where: TopicPartition, value: Any, key: Any, timestamp: int | None) -> Record:
-    return Record(where.topic, value, key=key, timestamp=timestamp, partition=where.partition)
-
-
-class _NoDecoder:
-    def decode(self, messages: Any) -> NoReturn:
-        raise AssertionError("the records are decoded already")
-
-    decode_values = decode
-
-
-class _MemoryMessages:
-    """The records as messages, for what a sink asks of their bytes."""
-
-    def __init__(self, batch: Sequence[Put]) -> None:
-        self._batch = batch
-
-    def __len__(self) -> int:
-        return len(self._batch)
-
-    def values(self) -> list[bytes | None]:
-        return [_as_bytes(record.value) for _, _, record in self._batch]
-
-    def keys(self) -> list[bytes | None] | None:
-        return [_as_bytes(record.key) for _, _, record in self._batch]
-
-    def topics(self) -> list[str]:
-        return [partition.topic for partition, _, _ in self._batch]
-
-    def partitions(self) -> list[int]:
-        return [partition.partition for partition, _, _ in self._batch]
-
-    def offsets(self) -> list[int]:
-        return [offset for _, offset, _ in self._batch]
-
-    def timestamps(self) -> list[int | None]:
-        return [record.timestamp for _, _, record in self._batch]
-
-    def timestamp_type(self, i: int) -> int:
-        return 1 if self._batch[i][2].timestamp is not None else 0
-
-    def lines(self) -> None:
-        return None  # the batch joins its values itself then
-
-    def packed(self) -> tuple[bytes, bytes, bytes]:
-        ends, valid = [0], 0
-        texts = self.values()
-        for i, text in enumerate(texts):
-            ends.append(ends[-1] + len(text or b""))
-            valid |= (text is not None) << i
-        return (
-            b"".join(end.to_bytes(8, "little") for end in ends),
-            b"".join(text or b"" for text in texts),
-            valid.to_bytes(len(texts) // 8 + 1, "little"),
-        )
-
-
-def _as_bytes(value: Any) -> bytes | None:
-    if value is None or isinstance(value, bytes):
-        return value
-    return msgspec.json.encode(value)
+    def _rewind(self) -> None:
+        for partition, offset in self.context.rewinds.items():
+            if partition in self.context.positions:
+                self.context.positions[partition] = offset
+        self.context.rewinds.clear()

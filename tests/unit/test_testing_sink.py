@@ -67,7 +67,7 @@ def test_a_task_lives_through_its_calls_in_order(store: list[tuple[int, Any]]) -
         harness.put(["a", "b"])
     assert task.calls == ["start", "open orders-0, returns-0", "close", "stop"]  # type: ignore[attr-defined]
     assert store == [(0, "a"), (1, "b")]
-    assert harness.committed == {ORDERS: 2}
+    assert harness.committed[ORDERS] == 2
 
 
 def test_after_a_restart_what_was_not_committed_is_put_again(store: list[tuple[int, Any]]) -> None:
@@ -93,16 +93,15 @@ def test_a_sink_that_sets_its_own_offset_is_put_what_lies_behind_it(store: list[
         assert store == [(0, "a"), (1, "b")]
 
 
-def test_errant_records_and_waits_can_be_looked_at() -> None:
-    with SinkHarness(Store, {"topics": "orders"}) as harness:
+def test_errant_records_and_tries_can_be_looked_at() -> None:
+    with SinkHarness(Store, {"topics": "orders"}, put_again=3) as harness:
         harness.put(["a", "poison"])
-        reporter = harness.context.errant_record_reporter
-        assert reporter is not None
-        assert [(record.value, str(error)) for record, error in reporter.reported] == [("poison", "it is poison")]
+        assert [(errant.record.value, str(errant.error)) for errant in harness.errant] == [("poison", "it is poison")]
         with pytest.raises(RetriableError):
             harness.put(["later"])
-        assert harness.context.timeout_ms == 50
-        harness.crash()
+        assert harness.retries == 4
+        assert harness.context.timeouts_ms == [50] * 4
+        harness.stop(commit=False)
 
 
 def test_records_have_keys_timestamps_places_and_bytes() -> None:
@@ -115,10 +114,10 @@ def test_records_have_keys_timestamps_places_and_bytes() -> None:
     class Look(SinkConnector[Config]):
         task_class = Looking
 
-    with SinkHarness(Look, {"topics": "t"}) as harness:
+    with SinkHarness(Look, {"topics": "t"}, partitions=5) as harness:
         harness.put([{"a": 1}, None, b"x"], keys=["k", None, "m"], timestamps=[1, 2, 3], partition=4)
         harness.put(["more"], partition=4)
-    first, second = seen
+    first, second = seen[:2]
     assert (first[0].topic, first[0].partition, first[0].offset, first[0].key, first[0].timestamp) == ("t", 4, 0, "k", 1)
     assert first[0].topic_partition == TopicPartition("t", 4)
     assert (first.values, first.keys, first.raw) == ([{"a": 1}, None, b"x"], ["k", None, "m"], [b'{"a":1}', None, b"x"])
