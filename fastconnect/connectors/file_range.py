@@ -48,9 +48,10 @@ def is_done(part: FileRange, offset: Offset | None) -> bool:
         )
     if part.compression != "none":
         return bool(offset.get("size") == part.size)
-    if position > part.size:
+    known_bytes = max(position, int(offset.get("size", 0)))
+    if known_bytes > part.size:
         raise DataError(
-            f"the file became shorter: {position} bytes of it were read, but it has {part.size} now",
+            f"the file became shorter: it had {known_bytes} bytes when it was read, and has {part.size} now",
             where=part.path,
             hint=BEGIN_ANEW,
         )
@@ -107,7 +108,8 @@ class RangeReader:
         )
         fixed: dict[str, Any] = {"inode": part.inode}
         if self._splits:
-            fixed["split"] = self._splits
+            # The file's size too: one that shrinks by a range that other tasks have read is noticed by those that go on.
+            fixed |= {"split": self._splits, "size": part.size}
         at_end = {} if part.compression == "none" else {"size": part.size}
         self._source = Source(config.topic, partition_of(part), fixed, at_end)
 

@@ -181,10 +181,14 @@ def test_a_file_that_was_replaced_shortened_or_emptied_between_two_runs_is_told(
 
     with path.open("r+b") as file:
         file.truncate(4)
-    assert failure(ingest("a.txt")) == f"{path}: the file became shorter: 14 bytes of it were read, but it has 4 now ({anew})"
+    assert (
+        failure(ingest("a.txt")) == f"{path}: the file became shorter: it had 14 bytes when it was read, and has 4 now ({anew})"
+    )
     with path.open("r+b") as file:
         file.truncate(0)
-    assert failure(ingest("a.txt")) == f"{path}: the file became shorter: 14 bytes of it were read, but it has 0 now ({anew})"
+    assert (
+        failure(ingest("a.txt")) == f"{path}: the file became shorter: it had 14 bytes when it was read, and has 0 now ({anew})"
+    )
 
     inode = path.stat().st_ino
     (tmp_path / "new").write_bytes(b"one\ntwo\nthree\nfour\n")

@@ -131,7 +131,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_line(tmp_path, reading):
     (tmp_path / "a").write_bytes(b"\xef\xbb\xbfone\ntwo\n")
     run = reading(paths=str(tmp_path))
     assert run.values() == [b"one", b"two"]
-    assert list(run.offsets.values()) == [{"inode": (tmp_path / "a").stat().st_ino, "split": 32 * 1024**2, "position": 11}]
+    assert list(run.offsets.values()) == [
+        {"inode": (tmp_path / "a").stat().st_ino, "split": 32 * 1024**2, "size": 11, "position": 11}
+    ]
 
 
 def test_any_bytes_are_lines_when_asked_for(tmp_path, reading):
@@ -220,7 +222,16 @@ def test_a_file_that_became_shorter_is_an_error_that_says_so(tmp_path, reading):
     run = reading(paths=str(file))
     run.values(2)
     file.write_bytes(b"one\n")
-    assert "became shorter: 8 bytes of it were read, but it has 4 now" in str(run.fails()[1])
+    assert "became shorter: it had 8 bytes when it was read, and has 4 now" in str(run.fails()[1])
+
+
+def test_a_file_that_became_shorter_by_a_range_that_was_read_is_noticed_in_the_ranges_before(tmp_path, reading):
+    file = tmp_path / "a"
+    file.write_bytes(b"one\ntwo\nthree\nfour\n")
+    run = reading(paths=str(file), split_bytes=8)
+    run.values()
+    file.write_bytes(b"one\ntwo\n")  # all that is left lies in ranges that are done
+    assert "became shorter: it had 19 bytes when it was read, and has 8 now" in str(run.fails()[1])
 
 
 def test_a_file_cut_while_it_is_read_is_an_error_behind_what_was_there(tmp_path, reading):
