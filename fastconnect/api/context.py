@@ -73,6 +73,15 @@ class SourceConnectorContext(Protocol):
         """The offsets last flushed for many source partitions, in their order."""
         ...
 
+    @property
+    def stopping(self) -> bool:
+        """Whether `watch` should return."""
+        ...
+
+    def wait(self, wait_ms: int) -> bool:
+        """Wait in `watch`; True at once when it should return."""
+        ...
+
     def request_task_reconfiguration(self) -> None:
         """Have `task_configs` called again: the source has changed. The tasks are started anew if their configs differ.
 

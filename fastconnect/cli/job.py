@@ -14,7 +14,7 @@ import resource
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -187,7 +187,7 @@ class _Entrypoints:
         )
         return 0
 
-    def connector(self, request: RunConnector, worker: WorkerConfig) -> bytes:
+    def connector(self, request: RunConnector, worker: WorkerConfig, tell: Callable[[bytes], None]) -> bytes:
         from fastconnect.herder import connector_process
         from fastconnect.herder.connector_report import ConnectorReport
 
@@ -197,7 +197,7 @@ class _Entrypoints:
                 request = msgspec.structs.replace(request, config=file.register(request.config))
             except FunctionError as error:
                 return msgspec.msgpack.encode(ConnectorReport(faults=[Fault("", str(error))]))
-        return connector_process.run(request, worker)
+        return connector_process.run(request, worker, tell)
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):

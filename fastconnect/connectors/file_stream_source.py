@@ -12,15 +12,16 @@ import os
 import re
 import select
 import time
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastconnect.api.config import Config, Meta, Topic
 from fastconnect.api.connector import SourceConnector
-from fastconnect.api.record import END, ByteOffsets, Offsets, Polled, RecordBatch
+from fastconnect.api.record import END, ByteOffsets, Offset, Offsets, Partition, Polled, RecordBatch
 from fastconnect.api.schema import Schema
 from fastconnect.api.task import SourceTask
 from fastconnect.connectors.line_blocks import Block, LineEnds, ListedEnds, nth_newline
-from fastconnect.errors import DataError
+from fastconnect.errors import ConnectError, DataError
 
 log = logging.getLogger(__name__)
 
@@ -188,6 +189,36 @@ class FileStreamSource(SourceConnector[FileStreamSourceConfig]):
     """Follows one text file line by line; always one task, whatever `tasks.max` is."""
 
     task_class = FileStreamSourceTask
+
+    def alter_offsets(self, config: FileStreamSourceConfig, offsets: Sequence[tuple[Partition, Offset | None]]) -> bool:
+        """Check offsets as Kafka Connect's FileStreamSourceConnector does, and in its words.
+
+        Any offset may be removed, also one that is no offset of a file. Whether a position is inside of the file, the task sees.
+        """
+        if not config.file:
+            raise ConnectError(
+                "Offsets cannot be modified if the 'file' configuration is unspecified. This is because stdin is used for input "
+                "and offsets are not tracked."
+            )
+        for partition, offset in offsets:
+            if offset is None:
+                continue
+            if "position" not in offset:
+                raise ConnectError("Offset objects should either be null or contain the key 'position'")
+            position = offset["position"]
+            if not isinstance(position, int) or isinstance(position, bool):
+                raise ConnectError("The value for the 'position' key in the offset is expected to be a Long value")
+            if position < 0:
+                raise ConnectError("The value for the 'position' key in the offset should be a non-negative value")
+            if partition is None:
+                raise ConnectError("Partition objects cannot be null")
+            if "filename" not in partition:
+                raise ConnectError("Partition objects should contain the key 'filename'")
+        return True
+
+    def exactly_once_support(self, config: FileStreamSourceConfig) -> bool:
+        """A file can be read from any place again, the standard input cannot."""
+        return bool(config.file)
 
 
 def _as_utf8(text: bytes) -> bytes:

@@ -6,8 +6,12 @@ herder ever runs a plugin's code.
 
 from __future__ import annotations
 
+import logging
+import queue
+import signal
+import threading
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
@@ -24,32 +28,73 @@ from fastconnect.herder.connector_report import ConnectorReport, Failure
 from fastconnect.storage.stores import OffsetStore
 from fastconnect.supervisor.control import RunConnector
 
+logger = logging.getLogger(__name__)
 
-def run(request: RunConnector, worker: WorkerConfig) -> bytes:
+
+_END = object()
+_RECONFIGURE = object()
+"""What a connector that watches may wish for, besides to fail with an error."""
+
+
+def run(request: RunConnector, worker: WorkerConfig, tell: Callable[[bytes], None]) -> bytes:
     """Validate a connector's configuration and, if that is asked, get the configurations of its tasks.
 
+    A connector that watches its source goes on: this returns when it is told to stop (SIGTERM), or when it has ended itself.
+
+    Args:
+        tell: takes an answer while the process goes on.
     Returns:
-        A `ConnectorReport` as MessagePack; what goes wrong in the plugin is in it, never raised.
+        A `ConnectorReport` as MessagePack; what goes wrong in the plugin is in it, never raised. Nothing, if all was told.
     """
-    return msgspec.msgpack.encode(report(request, worker))
+    first, connector = _begin(request, worker)
+    if connector is None:
+        return _encoded(first)
+    tell(b"" if request.action == "watch" else _encoded(first))
+    try:
+        return connector.watch(lambda report: tell(_encoded(report)))
+    finally:
+        connector.stop()
 
 
 def report(request: RunConnector, worker: WorkerConfig) -> ConnectorReport:
-    """Do as `run` does; the answer as an object."""
+    """The first answer of `run` alone, as an object."""
+    first, connector = _begin(request, worker)
+    if connector is not None:
+        connector.stop()
+    return first
+
+
+def _encoded(report: ConnectorReport) -> bytes:
+    return msgspec.msgpack.encode(report)
+
+
+def _begin(request: RunConnector, worker: WorkerConfig) -> tuple[ConnectorReport, _Running | None]:
+    """The first answer, and the connector, if it is one that watches its source."""
     try:
         validation = validate(request.config, worker)
         warnings = [str(warning) for warning in validation.warnings]
         if validation.faults or request.action == "validate":
-            return ConnectorReport(faults=list(validation.faults), warnings=warnings)
+            return ConnectorReport(faults=list(validation.faults), warnings=warnings), None
         worker = worker.resolved()
         config = Providers.of(worker.originals).resolve(request.config, f"connector {request.name}")
-        configs = _task_configs(msgspec.structs.replace(request, config=config), worker)
-        return ConnectorReport(warnings=warnings, task_configs=[restored(each, request.config, config) for each in configs])
-    except ConfigError as error:
+        connector = _Running(request, config, worker)
+        try:
+            configs = [] if request.action == "watch" else connector.task_configs()
+        except BaseException:
+            connector.stop()
+            raise
+        if not connector.watches:
+            connector.stop()
+        return ConnectorReport(warnings=warnings, task_configs=configs), connector if connector.watches else None
+    except (Exception, SystemExit) as error:
+        return _failed(error), None
+
+
+def _failed(error: BaseException) -> ConnectorReport:
+    if isinstance(error, ConfigError):
         faults = list(error.faults) or [Fault("", str(error))]
         return ConnectorReport(faults=[Fault(fault.key, masking.hide(fault.message)) for fault in faults])
-    except (Exception, SystemExit) as error:
-        return ConnectorReport(failure=_failure(error))
+    return ConnectorReport(failure=_failure(error))
 
 
 def _failure(error: BaseException) -> Failure:
@@ -62,32 +107,79 @@ def _failure(error: BaseException) -> Failure:
     return Failure(masking.hide(reason), masking.hide(trace), retry_helps)
 
 
-def _task_configs(request: RunConnector, worker: WorkerConfig) -> list[dict[str, str]]:
-    class_name = request.config.get("connector.class") or ""
-    kind = plugins.kind_of_connector(class_name)
-    connector_class = plugins.find(kind, class_name)
-    max_tasks = int(request.config.get("tasks.max") or 1)
-    connector: SourceConnector[Any] | SinkConnector[Any] = connector_class()
-    context = ConnectorContext(request.name, worker)
-    connector.context = context
-    try:
-        connector.start(connector_class.config_class.parse(request.config))
+class _Running:
+    """A connector that was started."""
+
+    def __init__(self, request: RunConnector, config: Mapping[str, str | None], worker: WorkerConfig) -> None:
+        self._name = request.name
+        self._raw = request.config
+        self._config = config
+        class_name = config.get("connector.class") or ""
+        self._kind = plugins.kind_of_connector(class_name)
+        connector_class = plugins.find(self._kind, class_name)
+        self._connector: SourceConnector[Any] | SinkConnector[Any] = connector_class()
+        self._context = ConnectorContext(request.name, worker)
+        self._connector.context = self._context
         try:
-            configs = [_as_properties(config) for config in connector.task_configs(max_tasks)]
-            if kind == "sink":
-                configs = [{**_topics(request.config), **config} for config in configs]
+            self._connector.start(connector_class.config_class.parse(config))
+        except BaseException:
+            self._context.close()
+            raise
+
+    @property
+    def watches(self) -> bool:
+        """Whether it has something to do behind its answer."""
+        return isinstance(self._connector, SourceConnector) and type(self._connector).watch is not SourceConnector.watch
+
+    def task_configs(self) -> list[dict[str, str]]:
+        """Ask it for the configurations of its tasks."""
+        max_tasks = int(self._config.get("tasks.max") or 1)
+        configs = [_as_properties(config) for config in self._connector.task_configs(max_tasks)]
+        if self._kind == "sink":
+            configs = [{**_topics(self._config), **config} for config in configs]
+        if len(configs) > max_tasks and (self._config.get("tasks.max.enforce") or "true").strip().lower() != "false":
+            # Kafka Connect's wording, from its TooManyTasksException.
+            raise ConnectError(
+                f"The connector {self._name} has generated {len(configs)} tasks, which is greater than {max_tasks}, "
+                "the maximum number of tasks it is configured to create",
+                hint="raise tasks.max, or report this to the author of the connector",
+            )
+        return [restored(each, self._raw, self._config) for each in configs]
+
+    def watch(self, tell: Callable[[ConnectorReport], None]) -> bytes:
+        """Let it watch its source; tell its tasks' configurations whenever it asks for that."""
+        context = self._context
+        signal.signal(signal.SIGTERM, lambda *_: context.end())
+        threading.Thread(target=self._watch, name="watch", daemon=True).start()
+        while True:
+            wish = context.wishes.get()
+            if wish is _END or context.stopping:
+                return b""
+            if isinstance(wish, BaseException):
+                return _encoded(_failed(wish))
+            try:
+                tell(ConnectorReport(task_configs=self.task_configs()))
+            except (Exception, SystemExit) as error:
+                return _encoded(_failed(error))
+
+    def _watch(self) -> None:
+        assert isinstance(self._connector, SourceConnector)
+        try:
+            self._connector.watch()
+        except BaseException as error:
+            self._context.wishes.put(error)
+        else:
+            self._context.wishes.put(_END)
+
+    def stop(self) -> None:
+        """Stop it; what its stop() runs into is logged, for its answer is given."""
+        self._context.end()
+        try:
+            self._connector.stop()
+        except Exception:
+            logger.exception("The connector's stop() failed.")
         finally:
-            connector.stop()
-    finally:
-        context.close()
-    if len(configs) > max_tasks and request.config.get("tasks.max.enforce") != "false":
-        # Kafka Connect's wording, from its TooManyTasksException.
-        raise ConnectError(
-            f"The connector {request.name} has generated {len(configs)} tasks, which is greater than {max_tasks}, the maximum "
-            "number of tasks it is configured to create",
-            hint="raise tasks.max, or report this to the author of the connector",
-        )
-    return configs
+            self._context.close()
 
 
 def _topics(config: Mapping[str, str | None]) -> dict[str, str]:
@@ -111,6 +203,8 @@ class ConnectorContext:
         self._connector = connector
         self._worker = worker
         self._store: OffsetStore | None = None
+        self._stop = threading.Event()
+        self.wishes: queue.SimpleQueue[object] = queue.SimpleQueue()
 
     @property
     def connector(self) -> str:
@@ -129,6 +223,28 @@ class ConnectorContext:
 
             self._store = SqliteOffsetStore(self._worker.offset_storage_file_filename)
         return self._store.get(self._connector, list(partitions))
+
+    @property
+    def stopping(self) -> bool:
+        """Whether `watch` should return."""
+        return self._stop.is_set()
+
+    def wait(self, wait_ms: int) -> bool:
+        """Wait in `watch`; True at once when it should return."""
+        return self._stop.wait(wait_ms / 1000)
+
+    def request_task_reconfiguration(self) -> None:
+        """Have `task_configs` called again; from any thread."""
+        self.wishes.put(_RECONFIGURE)
+
+    def raise_error(self, error: BaseException) -> None:
+        """Have the connector FAILED with this error."""
+        self.wishes.put(error)
+
+    def end(self) -> None:
+        """Have the watching end; may be called by a signal's handler."""
+        self._stop.set()
+        self.wishes.put(_END)
 
     def close(self) -> None:
         """Close the offset store, if it was opened."""

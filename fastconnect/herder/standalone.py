@@ -41,6 +41,7 @@ from fastconnect.supervisor.control import (
     RunConnector,
     SetTarget,
     StartTask,
+    StopConnector,
     Stopping,
     StopTask,
     TaskStatus,
@@ -128,6 +129,10 @@ class _Connector:
         self.target = spec.target
         self.report: ConnectorReport | None = None
         self.request: int | None = None
+        self.watching: int | None = None
+        """The request whose process watches the source, and may answer again."""
+        self.started: list[dict[str, str]] | None = None
+        """The configurations with which the tasks were started; None where an earlier herder has started them."""
         self.ask_at: float | None = None
         self.adopted = False
         self.tasks: dict[int, _Task] = {}
@@ -147,7 +152,7 @@ class _Connector:
         failure = self.failure
         if failure is not None:
             state = State.FAILED
-        elif self.undecided:
+        elif self.undecided and not self.adopted:
             state = State.UNASSIGNED
         else:
             state = (State.RUNNING, State.PAUSED, State.STOPPED)[self.target]
@@ -224,6 +229,7 @@ class StandaloneHerder(Herder):
                 logger.info(
                     "Found the connector's tasks running. connector=%s tasks=%d", connector.spec.name, len(connector.tasks)
                 )
+                self._watch(connector)
             elif connector.target is not TargetState.STOPPED:
                 self._ask(connector)
 
@@ -231,6 +237,13 @@ class StandaloneHerder(Herder):
         self._last_request += 1
         connector.request, connector.ask_at = self._last_request, None
         self._send(RunConnector(self._last_request, "task_configs", connector.spec.name, connector.spec.config))
+
+    def _watch(self, connector: _Connector) -> None:
+        """Have a connector whose tasks run go on watching its source, if it is one that does."""
+        if connector.target is not TargetState.STOPPED:
+            self._last_request += 1
+            connector.watching = self._last_request
+            self._send(RunConnector(self._last_request, "watch", connector.spec.name, connector.spec.config))
 
     def _take_status(self, status: TaskStatus) -> None:
         connector = self._connectors.get(status.id.connector)
@@ -252,10 +265,15 @@ class StandaloneHerder(Herder):
             task.failed_since = self._clock()
 
     def _take_answer(self, answer: ConnectorAnswer) -> None:
-        connector = next((each for each in self._connectors.values() if each.request == answer.request), None)
+        asked = (each for each in self._connectors.values() if answer.request in (each.request, each.watching))
+        connector = next(asked, None)
         if connector is None or self._stopping is not None:
             return
+        if answer.request == connector.watching:
+            self._hear_watcher(connector, answer)
+            return
         connector.request = None
+        connector.watching = answer.request if answer.goes_on else None
         connector.report = _read_answer(answer)
         for warning in connector.report.warnings if connector.retries.failures == 0 else ():
             logger.warning(warning, extra=_about(connector))
@@ -266,6 +284,22 @@ class StandaloneHerder(Herder):
         all_have_answered = all(not each.undecided or each.retries.failures for each in self._connectors.values())
         if all_have_answered and not self._finish_if_faulty():
             self._start_all()
+
+    def _hear_watcher(self, connector: _Connector, answer: ConnectorAnswer) -> None:
+        """A connector that watches its source has something new to say, or has ended."""
+        if not answer.goes_on:
+            connector.watching = None
+        if answer.body == b"" or (answer.body is None and answer.error is None):
+            return
+        report = _read_answer(answer)
+        wrong = report.failure or (Failure(_first_fault(report), "", retry_helps=True) if report.faults else None)
+        if wrong is not None:
+            known = connector.report or ConnectorReport()
+            connector.report = msgspec.structs.replace(known, failure=wrong)
+            self._take_failure(connector, wrong)
+            return
+        connector.report = report
+        self._start_all()
 
     def _take_failure(self, connector: _Connector, failure: Failure) -> None:
         wait_ms = connector.retries.next_wait_ms()
@@ -288,9 +322,14 @@ class StandaloneHerder(Herder):
     def _start_all(self) -> None:
         for connector in self._connectors.values():
             report = connector.report
-            if connector.undecided or connector.adopted or report is None or report.faults or report.failure:
+            if connector.undecided or report is None or report.faults or report.failure:
                 continue
+            if connector.started == report.task_configs:
+                continue
+            if connector.adopted:
+                logger.info("The connector's tasks are divided anew.", extra=_about(connector, tasks=len(report.task_configs)))
             connector.adopted = True
+            connector.started = report.task_configs
             self._start_tasks(connector, report.task_configs)
 
     def _start_tasks(self, connector: _Connector, configs: Sequence[dict[str, str]]) -> None:
@@ -379,8 +418,14 @@ class StandaloneHerder(Herder):
 
     def set_target(self, name: str, target: TargetState) -> None:
         """Have the connector's tasks run, pause or stop."""
-        self._find(name).target = target
+        connector = self._find(name)
+        before, connector.target = connector.target, target
         self._send(SetTarget(name, target))
+        if target is TargetState.STOPPED:
+            connector.watching = None
+            self._send(StopConnector(name))
+        elif before is TargetState.STOPPED and connector.adopted:
+            self._watch(connector)
 
     def restart_task(self, task: TaskId) -> None:
         """Stop a task if it runs and start it anew, with a clean count of failures."""
@@ -410,6 +455,10 @@ def _read_answer(answer: ConnectorAnswer) -> ConnectorReport:
             )
     reason, _, trace = (answer.error or "the connector's process ended without an answer").partition("\n")
     return ConnectorReport(failure=Failure(reason, trace, retry_helps=True))
+
+
+def _first_fault(report: ConnectorReport) -> str:
+    return str(report.faults[0])
 
 
 def _fault_text(spec: ConnectorSpec, faults: Iterable[Fault]) -> str:

@@ -20,13 +20,23 @@ _LENGTH = struct.Struct(">I")
 
 
 class RunConnector(msgspec.Struct, tag=True):
-    """Run a connector's code in a process of its own, to validate its config or to get its tasks' configs."""
+    """Run a connector's code in a process of its own: to validate its config, to get its tasks' configs, to watch its source.
+
+    A connector that watches its source does so behind its tasks' configs, too; `watch` asks for no more than that. Its process
+    goes on until it is told to stop, or another one is asked of the same connector.
+    """
 
     request: int
-    action: Literal["validate", "task_configs"]
+    action: Literal["validate", "task_configs", "watch"]
     name: str
     config: dict[str, str | None]
     timeout_ms: int = 90_000
+
+
+class StopConnector(msgspec.Struct, tag=True):
+    """Have a connector stop watching its source."""
+
+    name: str
 
 
 class StartTask(msgspec.Struct, tag=True):
@@ -64,15 +74,20 @@ class Finish(msgspec.Struct, tag=True):
     reason: str
 
 
-Command: TypeAlias = RunConnector | StartTask | StopTask | RestartTask | SetTarget | Finish
+Command: TypeAlias = RunConnector | StopConnector | StartTask | StopTask | RestartTask | SetTarget | Finish
 
 
 class ConnectorAnswer(msgspec.Struct, tag=True):
-    """What a connector process answered: `body` is its MessagePack answer, or `error` says why there is none."""
+    """What a connector process answered: `body` is its MessagePack answer, or `error` says why there is none.
+
+    `goes_on`: the process watches the source, and may answer the same request again. Its last answer has neither if it has
+    ended as it should.
+    """
 
     request: int
     body: bytes | None = None
     error: str | None = None
+    goes_on: bool = False
 
 
 class TaskStatus(msgspec.Struct, tag=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
 from typing import Protocol, TypeVar
 
 from fastconnect._core import StatusRegion
@@ -57,6 +58,9 @@ class Entrypoints(Protocol[W_contra]):
         """Be the herder until the socket ends."""
         ...
 
-    def connector(self, request: RunConnector, worker: W_contra) -> bytes:
-        """Answer one question to a connector's code; the bytes go to the herder as they are."""
+    def connector(self, request: RunConnector, worker: W_contra, tell: Callable[[bytes], None]) -> bytes:
+        """Answer one question to a connector's code; the bytes go to the herder as they are.
+
+        A connector that watches its source gives each answer but the last one by `tell`, and returns when SIGTERM says so.
+        """
         ...

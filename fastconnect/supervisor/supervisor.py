@@ -35,6 +35,7 @@ from fastconnect.supervisor.control import (
     RunConnector,
     SetTarget,
     StartTask,
+    StopConnector,
     Stopping,
     StopTask,
     TaskStatus,
@@ -134,7 +135,11 @@ class Supervisor(Generic[W]):
         self._doorbell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._children = Children(OutOfMemoryCounter().moved)
         self._connectors = ConnectorRuns(
-            self._children, lambda request: self._entrypoints.connector(request, self._worker), self._report, self._lifeline
+            self._children,
+            lambda request, tell: self._entrypoints.connector(request, self._worker, tell),
+            self._report,
+            self._lifeline,
+            self._doorbell,
         )
         self._herder = HerderProcess(
             self._children, self._entrypoints.herder, self._region, self._lifeline, self._restart_policy(max_failures=-1)
@@ -268,6 +273,8 @@ class Supervisor(Generic[W]):
                         task.set_target(command.target, deadline)
             case RunConnector():
                 self._connectors.ask(command)
+            case StopConnector():
+                self._connectors.stop_watching(command.name)
             case Finish():
                 self._finish = command
                 self._stop(command.reason)
@@ -316,6 +323,7 @@ class Supervisor(Generic[W]):
         for task in self._tasks.values():
             if task.process is not None:
                 task.listen()
+        self._connectors.listen()
 
     # The end
 
@@ -336,7 +344,7 @@ class Supervisor(Generic[W]):
         for task in self._tasks.values():
             if task.process is not None:
                 task.process.kill()
-        self._connectors.cancel(None)
+        self._connectors.cancel(None, at_once=True)
         if self._stop_signals > 2:
             self._herder.kill()
 

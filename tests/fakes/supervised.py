@@ -18,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -174,7 +175,7 @@ class Entrypoints:
                     return Exit.OK
                 channel.socket.sendall(data)
 
-    def connector(self, request: RunConnector, worker: Settings) -> bytes:
+    def connector(self, request: RunConnector, worker: Settings, tell: Callable[[bytes], None]) -> bytes:
         match request.config.get("do"):
             case "hang":
                 while True:
@@ -185,6 +186,17 @@ class Entrypoints:
                 os._exit(0)
             case "raise":
                 raise ValueError("no such folder")
+            case "watch":
+                signal.signal(signal.SIGTERM, lambda *_: (self.folder / "watcher-stopped").touch())
+                tell(b"first")
+                while not (self.folder / "watcher-stopped").exists():
+                    if (self.folder / "changed").exists():
+                        (self.folder / "changed").unlink()
+                        tell(b"again")
+                    if (self.folder / "broken").exists():
+                        raise ValueError("the source is gone")
+                    time.sleep(0.005)
+                return b""
             case "large":
                 return b"x" * 10_000_000
         return f"{request.action} {request.name} {worker.slots_max} {os.getpid()}".encode()

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,8 +14,8 @@ from fastconnect.api.config_def import config_keys
 from fastconnect.api.record import EndOfData
 from fastconnect.api.schema import Schema
 from fastconnect.connectors import file_stream_source
-from fastconnect.connectors.file_stream_source import FileStreamSource
-from fastconnect.errors import DataError
+from fastconnect.connectors.file_stream_source import FileStreamSource, FileStreamSourceConfig
+from fastconnect.errors import ConnectError, DataError
 from fastconnect.testing import SourceHarness
 
 
@@ -156,3 +157,32 @@ def test_its_config_is_kafka_connects():
         "topic": ("STRING", True, None, "HIGH"),
         "batch.size": ("INT", False, "2000", "LOW"),
     }
+
+
+@pytest.mark.parametrize(
+    ("partition", "offset", "fault"),
+    [
+        ({"filename": "f"}, {"position": 7}, None),
+        ({"anything": 1}, None, None),
+        ({"filename": "f"}, {"line": 7}, "Offset objects should either be null or contain the key 'position'"),
+        ({"filename": "f"}, {"position": "7"}, "The value for the 'position' key in the offset is expected to be a Long value"),
+        ({"filename": "f"}, {"position": -1}, "The value for the 'position' key in the offset should be a non-negative value"),
+        (None, {"position": 7}, "Partition objects cannot be null"),
+        ({"file": "f"}, {"position": 7}, "Partition objects should contain the key 'filename'"),
+    ],
+)
+def test_altered_offsets_are_checked_as_kafka_connect_does(partition: Any, offset: Any, fault: str | None) -> None:
+    connector = FileStreamSource()
+    config = FileStreamSourceConfig.parse({"topic": "t", "file": "f"})
+    if fault is None:
+        assert connector.alter_offsets(config, [(partition, offset)])
+        return
+    with pytest.raises(ConnectError, match=re.escape(fault)):
+        connector.alter_offsets(config, [(partition, offset)])
+
+
+def test_the_standard_input_has_no_offsets_to_alter_and_is_not_exactly_once() -> None:
+    config = FileStreamSourceConfig.parse({"topic": "t"})
+    with pytest.raises(ConnectError, match="Offsets cannot be modified if the 'file' configuration is unspecified"):
+        FileStreamSource().alter_offsets(config, [])
+    assert not FileStreamSource().exactly_once_support(config)

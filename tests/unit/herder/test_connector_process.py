@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import signal
+
 import msgspec
 import pytest
 
-from fastconnect import plugins
+from fastconnect import masking, plugins
 from fastconnect.api.config import Config, Fault, field
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
@@ -77,7 +79,8 @@ def worker(tmp_path):
 def ask(worker, action="task_configs", **config: str | None) -> ConnectorReport:
     given = {"name": "tables", "connector.class": "test.TablesSource", "topic": "t", **config}
     given = {key.replace("_", "."): value for key, value in given.items() if value is not None}
-    return msgspec.msgpack.decode(connector_process.run(RunConnector(1, action, "tables", given), worker), type=ConnectorReport)
+    answer = connector_process.run(RunConnector(1, action, "tables", given), worker, lambda _: None)
+    return msgspec.msgpack.decode(answer, type=ConnectorReport)
 
 
 def test_the_connector_divides_its_work_into_configs_of_strings(worker):
@@ -162,3 +165,97 @@ def test_the_connector_may_ask_for_offsets(worker):
     store.close()
 
     assert ask(worker, fault="offset").task_configs[0]["tables"] == "tables 7"
+
+
+class GrowingSource(SourceConnector[TablesConfig]):
+    """Finds another table each time it is asked, and says so."""
+
+    task_class = TablesTask
+    tables = 0
+    stopped = 0
+
+    def task_configs(self, max_tasks):
+        type(self).tables += 1
+        return [{"table": str(self.tables)}]
+
+    def watch(self) -> None:
+        if self.config.fault == "raise":
+            raise RetriableError("the database is gone")
+        if self.config.fault == "error":
+            self.context.raise_error(ConnectError("the database has changed its mind"))
+        self.context.request_task_reconfiguration()
+        self.context.request_task_reconfiguration()
+        if self.config.fault != "end":
+            assert self.context.wait(60_000)
+
+    def stop(self) -> None:
+        type(self).stopped += 1
+
+
+def watch(worker, action="task_configs", fault: str = "", *, stop_after: int = 100) -> tuple[list[bytes], bytes]:
+    """What a connector that watches tells until it is stopped, and its last answer."""
+    plugins.register("test.GrowingSource", GrowingSource)
+    GrowingSource.tables = GrowingSource.stopped = 0
+    config = {"name": "tables", "connector.class": "test.GrowingSource", "topic": "t", "fault": fault}
+    told: list[bytes] = []
+
+    def tell(body: bytes) -> None:
+        told.append(body)
+        if len(told) == stop_after:
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        last = connector_process.run(RunConnector(1, action, "tables", config), worker, tell)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        plugins.unregister("test.GrowingSource")
+    return told, last
+
+
+def tables(told: list[bytes]) -> list[str]:
+    reports = [msgspec.msgpack.decode(body, type=ConnectorReport) for body in told if body]
+    return [config["table"] for report in reports for config in report.task_configs]
+
+
+def test_a_connector_that_watches_answers_again_whenever_it_asks_for_that_until_it_is_stopped(worker):
+    told, last = watch(worker, stop_after=3)
+    assert tables(told) == ["1", "2", "3"]
+    assert last == b""
+    assert GrowingSource.stopped == 1
+
+
+def test_a_connector_that_has_nothing_left_to_watch_ends(worker):
+    told, last = watch(worker, fault="end")
+    assert tables(told) == ["1", "2", "3"]
+    assert last == b""
+
+
+def test_one_whose_tasks_run_already_is_only_asked_to_watch(worker):
+    told, _ = watch(worker, action="watch", stop_after=2)
+    assert told[0] == b""
+    assert tables(told) == ["1"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("raise", "the database is gone"), ("error", "the database has changed its mind")]
+)
+def test_what_goes_wrong_while_it_watches_is_told_and_ends_it(worker, fault, reason):
+    told, last = watch(worker, fault=fault)
+    assert tables(told) == ["1"]
+    failure = msgspec.msgpack.decode(last, type=ConnectorReport).failure
+    assert failure is not None
+    assert failure.reason == reason
+    assert GrowingSource.stopped == 1
+
+
+def test_the_values_of_config_providers_stay_in_the_process(worker, tmp_path):
+    (tmp_path / "secrets.properties").write_text("topic=hidden-topic\nfault=strings-of-secrets\n")
+    worker = WorkerConfig.parse(
+        {**worker.originals, "config.providers": "file", "config.providers.file.param.allowed.paths": str(tmp_path)}
+    )
+    variable = f"${{file:{tmp_path}/secrets.properties:topic}}"
+    report = ask(worker, topic=variable, tables="a")
+    assert report.task_configs[0]["topic"] == variable
+    assert "hidden-topic" not in str(report)
+    masking.forget()

@@ -22,6 +22,7 @@ from fastconnect.supervisor.control import (
     RunConnector,
     SetTarget,
     StartTask,
+    StopConnector,
     Stopping,
     StopTask,
     TaskStatus,
@@ -335,7 +336,7 @@ def test_a_new_herder_goes_on_with_what_runs_without_touching_it():
     worker.region.page(1).reset(1)
     worker.counts(0, at_end=1)
     assert worker.finished() is None
-    assert worker.commands == []
+    assert [(command.action, command.name) for command in worker.commands] == [("watch", "a")]
 
     worker.counts(1, at_end=1)
 
@@ -458,3 +459,79 @@ def test_the_herder_process_talks_over_its_socket_and_ends_when_that_is_closed(v
     if view is not None:
         assert view.shown == 1
         assert not view.closed
+
+
+def says(worker: Worker, request: int, *, goes_on: bool = True, **report) -> None:
+    """A connector that watches its source answers again."""
+    worker.herder.hear(ConnectorAnswer(request, msgspec.msgpack.encode(ConnectorReport(**report)), goes_on=goes_on))
+
+
+def watched(**spec) -> tuple[Worker, int]:
+    """A worker with a connector that has two tasks and watches its source, and the number of its request."""
+    worker = Worker("a", **spec)
+    (request,) = worker.taken(RunConnector)
+    says(worker, request.request, task_configs=[{"table": "x"}, {"table": "y"}])
+    assert len(worker.taken(StartTask)) == 2
+    return worker, request.request
+
+
+def test_a_source_that_has_changed_has_its_tasks_started_with_their_new_configs():
+    worker, request = watched()
+    says(worker, request, task_configs=[{"table": "x"}, {"table": "y"}])
+    assert worker.commands == []
+    says(worker, request, task_configs=[{"table": "x"}, {"table": "y"}, {"table": "z"}])
+    assert [each.task_config["table"] for each in worker.taken(StartTask)] == ["z", "y", "x"]
+    says(worker, request, task_configs=[{"table": "z"}])
+    assert [str(each.id) for each in worker.taken(StopTask)] == ["a-1", "a-2"]
+    assert [each.task_config["table"] for each in worker.taken(StartTask)] == ["z"]
+    assert worker.herder.status("a").state is State.RUNNING
+
+
+def test_a_connector_that_fails_while_it_watches_is_failed_and_asked_again_while_its_tasks_go_on():
+    worker, request = watched()
+    says(worker, request, goes_on=False, failure=Failure("the source is gone", "trace", retry_helps=True))
+    info = worker.herder.status("a")
+    assert (info.state, info.reason) == (State.FAILED, "the source is gone")
+    assert worker.commands == []
+    worker.clock.seconds += 60
+    worker.herder.turn()
+    (again,) = worker.taken(RunConnector)
+    says(worker, again.request, task_configs=[{"table": "x"}, {"table": "y"}])
+    assert worker.commands == []
+    assert worker.herder.status("a").state is State.RUNNING
+
+
+def test_a_watching_process_that_dies_is_started_again():
+    worker, request = watched()
+    worker.herder.hear(ConnectorAnswer(request, error="connector a, watching its source: its process was killed by SIGSEGV"))
+    worker.clock.seconds += 60
+    worker.herder.turn()
+    assert [each.action for each in worker.taken(RunConnector)] == ["task_configs"]
+
+
+def test_a_connector_with_nothing_left_to_watch_has_ended_well():
+    worker, request = watched()
+    worker.herder.hear(ConnectorAnswer(request))
+    says(worker, request, task_configs=[])
+    worker.herder.turn()
+    assert worker.commands == []
+
+
+def test_a_new_herder_hears_of_changes_of_the_source_too():
+    running = [TaskStatus(TaskId("a", 0), 0, 1, State.RUNNING, pid=5, started_count=1)]
+    worker = Worker("a", inventory=Inventory(running))
+    (request,) = worker.taken(RunConnector)
+    worker.herder.hear(ConnectorAnswer(request.request, b"", goes_on=True))
+    assert worker.commands == []
+    says(worker, request.request, task_configs=[{"table": "x"}])
+    assert len(worker.taken(StartTask)) == 1
+
+
+def test_a_stopped_connector_watches_no_more_and_a_resumed_one_does_again():
+    worker, request = watched()
+    worker.herder.set_target("a", TargetState.STOPPED)
+    assert worker.taken(StopConnector) == [StopConnector("a")]
+    says(worker, request, task_configs=[])
+    assert worker.taken(StopTask) == []
+    worker.herder.set_target("a", TargetState.STARTED)
+    assert [each.action for each in worker.taken(RunConnector)] == ["watch"]

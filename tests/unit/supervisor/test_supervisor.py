@@ -17,6 +17,7 @@ from fastconnect.supervisor.control import (
     RunConnector,
     SetTarget,
     StartTask,
+    StopConnector,
     Stopping,
     StopTask,
     TaskStatus,
@@ -487,3 +488,40 @@ def test_a_running_supervisor_has_one_thread_and_few_files(worker: Any) -> None:
     # selector, doorbell, a pidfd and a dump each for herder and task, lifeline and signals (both ends), the herder's socket
     assert [kind for kind in kinds if kind.startswith("anon")] == ["anon_inode"] * 4
     assert [kind for kind in kinds if not kind.startswith("anon")] == ["/memfd", "/memfd", *["pipe"] * 4, "socket"]
+
+
+def test_a_connector_that_watches_answers_again_and_is_asked_to_stop_at_the_end(worker: Any) -> None:
+    worker.send(RunConnector(1, "task_configs", "orders", {"do": "watch"}))
+    first = worker.answer(1)
+    assert (first.body, first.goes_on) == (b"first", True)
+    (worker.folder / "changed").touch()
+    again = worker.answer(1)
+    assert (again.body, again.goes_on) == (b"again", True)
+    worker.send(RunConnector(2, "validate", "orders", {}))
+    assert worker.answer(2).body is not None, "others have their turn meanwhile"
+    worker.signal(signal.SIGTERM)
+    worker.outcome()
+    assert (worker.folder / "watcher-stopped").exists()
+
+
+def test_a_connector_that_breaks_while_it_watches_is_told(worker: Any) -> None:
+    worker.send(RunConnector(1, "watch", "orders", {"do": "watch"}))
+    assert worker.answer(1).goes_on
+    (worker.folder / "broken").touch()
+    last = worker.answer(1)
+    assert (last.error, last.goes_on) == ("connector orders, watching its source: ValueError: the source is gone", False)
+
+
+def test_a_connector_is_watched_by_one_process_only(worker: Any, until: Callable[..., None]) -> None:
+    worker.send(RunConnector(1, "task_configs", "orders", {"do": "watch"}))
+    assert worker.answer(1).goes_on
+    worker.send(RunConnector(2, "task_configs", "orders", {}))
+    assert worker.answer(2).body is not None
+    until((worker.folder / "watcher-stopped").exists)
+
+
+def test_a_connector_can_be_told_to_watch_no_more(worker: Any, until: Callable[..., None]) -> None:
+    worker.send(RunConnector(1, "task_configs", "orders", {"do": "watch"}))
+    assert worker.answer(1).goes_on
+    worker.send(StopConnector("orders"))
+    until((worker.folder / "watcher-stopped").exists)
