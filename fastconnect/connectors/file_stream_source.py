@@ -193,12 +193,12 @@ class FileStreamSource(SourceConnector[FileStreamSourceConfig]):
     def alter_offsets(self, config: FileStreamSourceConfig, offsets: Sequence[tuple[Partition, Offset | None]]) -> bool:
         """Check offsets as Kafka Connect's FileStreamSourceConnector does, and in its words.
 
-        Any offset may be removed, also one that is no offset of a file. Whether a position is inside of the file, the task sees.
+        Any offset may be removed, also one that is no offset of a file. Whether a position is inside the file, the task sees.
         """
         if not config.file:
             raise ConnectError(
-                "Offsets cannot be modified if the 'file' configuration is unspecified. This is because stdin is used for input "
-                "and offsets are not tracked."
+                "Offsets cannot be modified if the 'file' configuration is unspecified. "
+                "This is because stdin is used for input and offsets are not tracked."
             )
         for partition, offset in offsets:
             if offset is None:
