@@ -72,14 +72,17 @@ def compiled(class_path: list[Path], use_javac: bool = True) -> Path:
     """The folder with the classes of rivals/java/, compiled now if a source is newer than they are."""
     sources = sorted((HERE / "rivals" / "java").glob("*.java"))
     folder = WORK / "classes"
-    services = folder / "META-INF" / "services" / "org.apache.kafka.connect.source.SourceConnector"
-    if services.exists() and services.stat().st_mtime > max(source.stat().st_mtime for source in sources):
+    services = folder / "META-INF" / "services"
+    marker = services / "org.apache.kafka.connect.sink.SinkConnector"  # written last
+    if marker.exists() and marker.stat().st_mtime > max(source.stat().st_mtime for source in sources):
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     arguments = ["-d", folder, "-cp", ":".join(map(str, class_path)), *sources]
     subprocess.run([*_compiler(use_javac), *map(str, arguments)], check=True)
-    services.parent.mkdir(parents=True)
-    services.write_text("bench.DictSourceConnector\n")  # how Kafka Connect finds a plugin without scanning every jar
+    # How Kafka Connect finds a plugin without scanning every jar.
+    services.mkdir(parents=True)
+    (services / "org.apache.kafka.connect.source.SourceConnector").write_text("bench.DictSourceConnector\n")
+    marker.write_text("bench.CountSinkConnector\n")
     return folder
 
 

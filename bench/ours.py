@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import shutil
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bench import send_part
+from bench import data, put_part, send_part, topics
 from bench.processes import Finished, Program, run, title_of, tree_of
 from bench.scenario import Figures, Turn
 from bench.settings import LIBRDKAFKA_PRODUCER, PROJECT, SCENARIOS, WORK
@@ -37,6 +39,52 @@ def run_dicts(tasks: int, turn: Turn) -> Figures:
         figures = send_part.watch(turn, program)
         done = program.wait(timeout_s=60)
     # Start and end and all: more than the CPU of the send part, never less.
+    return figures | {"seconds": done.seconds, "cpu_seconds": done.cpu_seconds, "send_cpu_seconds": done.cpu_seconds}
+
+
+def fill(turn: Turn, path: Path) -> None:
+    """Put the lines of a file into the turn's topic, for sinks to read."""
+    ingest(turn, [path])
+
+
+def count(turn: Turn, converter: str, read: str) -> Figures:
+    """`fastconnect run` with CountSink, which says itself when its first and its last record came."""
+    settings = {"topics": turn.topic, "count": turn.lines, "report": turn.folder, "read": read, "value.converter": converter}
+    with start(turn, run_command(turn, "count_sink.properties", 1, settings, "--until-done")) as program:
+        figures = put_part.watch(turn, program)
+        done = program.wait(timeout_s=60)
+    # Start and end and all: more than the CPU of the put part, never less.
+    return figures | {"seconds": done.seconds, "cpu_seconds": done.cpu_seconds, "put_cpu_seconds": done.cpu_seconds}
+
+
+def write_files(turn: Turn) -> Figures:
+    """`fastconnect run` with FileSink to its end, when all files are complete: JSON lines, compressed with zstd."""
+    folder = turn.folder / "out"
+    with start(
+        turn, run_command(turn, "file_sink.properties", 1, {"topics": turn.topic, "path": folder}, "--until-done")
+    ) as program:
+        topics.wait_until(lambda: program.poll() or any(folder.glob(".*.tmp")), "the first file is begun", every_s=0.01)
+        began = time.monotonic()
+        done = program.wait(timeout_s=300)
+        ended = time.monotonic()
+    files = list(folder.glob("*.zst"))
+    return {
+        "records": sum(_records_in(file) for file in files),
+        "put_seconds": ended - began,
+        "seconds": done.seconds,
+        "cpu_seconds": done.cpu_seconds,
+        "put_cpu_seconds": done.cpu_seconds,
+        "mb_written": sum(file.stat().st_size for file in files) / 1e6,
+    }
+
+
+def send_json(turn: Turn, connector_file: str) -> Figures:
+    """`fastconnect run` with a FileSource that reads JSON, whose chain leads to the turn's topic."""
+    file = data.files(turn.lines)[0]
+    settings = {"paths": file, "topic": f"raw.{turn.topic}" if "chain" in connector_file else turn.topic}
+    with start(turn, run_command(turn, connector_file, 1, settings, "--until-done")) as program:
+        figures = send_part.watch(turn, program)
+        done = program.wait(timeout_s=60)
     return figures | {"seconds": done.seconds, "cpu_seconds": done.cpu_seconds, "send_cpu_seconds": done.cpu_seconds}
 
 
@@ -71,14 +119,22 @@ def processes(program: Program, role: str) -> list[int]:
 
 
 def plugin_path() -> dict[str, str]:
-    """Make DictSource findable without installing it: an environment whose PYTHONPATH has its entry point and its module."""
+    """Make the plugins here findable without installing them: a PYTHONPATH with their entry points and modules."""
     site = WORK / "site"
-    info = site / "bench_dict_source-1.0.dist-info"
+    info = site / "bench_plugins-1.0.dist-info"
+    plugins = "bench.DictSource = bench.dict_source:DictSource\nbench.CountSink = bench.count_sink:CountSink\n"
     if not info.exists():
+        shutil.rmtree(site, ignore_errors=True)  # of an earlier version, with fewer plugins
         info.mkdir(parents=True)
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-dict-source\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text("[fastconnect.plugins]\nbench.DictSource = bench.dict_source:DictSource\n")
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bench-plugins\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[fastconnect.plugins]\n{plugins}")
     return {"PYTHONPATH": f"{site}:{PROJECT}"}
+
+
+def _records_in(file: Path) -> int:
+    """How many records FileSink has put into a file, by its name: NAME-PARTITION-FIRST-LAST.jsonl.zst."""
+    first, last = file.name.split(".jsonl")[0].split("-")[-2:]
+    return int(last) - int(first) + 1
 
 
 def _figures(done: Finished) -> Figures:

@@ -92,6 +92,10 @@ def per_record(figures: Figures) -> Figures:
             figures["records_per_second"] = records / figures["seconds"]
         if "send_seconds" in figures:
             figures["send_records_per_second"] = records / figures["send_seconds"]
+        if "put_seconds" in figures:
+            figures["put_records_per_second"] = records / figures["put_seconds"]
+        if "put_cpu_seconds" in figures:
+            figures["put_cpu_us_per_record"] = figures["put_cpu_seconds"] / records * 1e6
         if "cpu_seconds" in figures:
             figures["cpu_us_per_record"] = figures["cpu_seconds"] / records * 1e6
         if "send_cpu_seconds" in figures:

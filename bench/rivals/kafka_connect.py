@@ -7,13 +7,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench import java, send_part
+from bench import java, put_part, send_part
 from bench.processes import Program
 from bench.scenario import Figures, Turn
 from bench.settings import JAVA_PRODUCER
 
 STRING = "org.apache.kafka.connect.storage.StringConverter"
+BYTES = "org.apache.kafka.connect.converters.ByteArrayConverter"
 JSON = "org.apache.kafka.connect.json.JsonConverter"
+# 500 records a poll, the default, made Kafka Connect slower here.
+JAVA_CONSUMER = {"consumer.max.poll.records": "5000"}
 # bin/connect-standalone.sh: -Xms256M -Xmx2G and G1. On 2 cores and a heap like this the serial collector was no slower and uses
 # less memory, so it is the kinder choice for both speed and memory.
 JVM = ["-Xms256m", "-Xmx2g", "-XX:+UseSerialGC"]
@@ -82,6 +85,46 @@ def send_dicts(tasks: int) -> Callable[[Turn], Figures]:
             return send_part.watch(turn, program)
 
     return send
+
+
+def send_dicts_through(chain: Mapping[str, str]) -> Callable[[Turn], Figures]:
+    """The same with a chain of transforms that leads to the turn's topic."""
+
+    def send(turn: Turn) -> Figures:
+        connector = dict_source(turn, 1, turn.lines, **chain) | {"topic": f"raw.{turn.topic}"}
+        with worker(turn, [connector], JSON) as program:
+            return send_part.watch(turn, program)
+
+    return send
+
+
+def count(turn: Turn, converter: str, read: str) -> Figures:
+    """Our Java sink, which says itself when its first and its last record came."""
+    connector = {
+        "name": "count",
+        "connector.class": "bench.CountSinkConnector",
+        "tasks.max": "1",
+        "topics": turn.topic,
+        "count": str(turn.lines),
+        "report": str(turn.folder),
+        "read": read,
+    }
+    with worker(turn, [connector], converter, worker_settings=JAVA_CONSUMER) as program:
+        return put_part.watch(turn, program)
+
+
+def write_file(turn: Turn, size: int) -> Figures:
+    """FileStreamSink, plain lines, until the file has all bytes."""
+    path = turn.folder / "out.txt"
+    connector = {
+        "name": "file",
+        "connector.class": "org.apache.kafka.connect.file.FileStreamSinkConnector",
+        "tasks.max": "1",
+        "topics": turn.topic,
+        "file": str(path),
+    }
+    with worker(turn, [connector], STRING, worker_settings=JAVA_CONSUMER) as program:
+        return put_part.watch_file(turn, program, path, size)
 
 
 def dict_source(turn: Turn, tasks: int, count: int, **more: str) -> dict[str, str]:
