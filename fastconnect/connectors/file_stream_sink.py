@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from fastconnect.api.config import Config, Meta
 from fastconnect.api.connector import SinkConnector
-from fastconnect.api.java_text import java_string
+from fastconnect.api.java_text import as_hash_maps, java_string
 from fastconnect.api.sink_records import SinkRecords, TopicPartition
 from fastconnect.api.task import SinkTask
 from fastconnect.errors import ConnectError
@@ -62,7 +62,7 @@ class FileStreamSinkTask(SinkTask[FileStreamSinkConfig]):
             self._output.write(b"\n".join(values) + b"\n")
             return
         else:
-            text = "\n".join(map(java_string, values, records.value_schemas))
+            text = "\n".join(map(java_string, map(as_hash_maps, values), records.value_schemas))
         self._output.write(text.encode("utf-8", "replace") + b"\n")
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:

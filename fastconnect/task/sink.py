@@ -196,6 +196,7 @@ class SinkLoop:
         except Exception:
             self._close_failed()
             raise
+        self._publish_progress()
         committed = self._close(self.partitions.all, commit=True)
         self._leave()
         if not committed:
@@ -622,11 +623,14 @@ class SinkLoop:
         now = time.monotonic()
         if now >= self._progress_at:
             self._progress_at = now + 0.1
-            every = self.partitions.all
-            self.page.source_position, self.page.source_end = self.partitions.progress(self.fetch_loop.known_ends(every))
+            self._publish_progress()
             self.fetch_loop.pass_on_logs()
         if self._job_end is not None and not self.page.at_end:
             self._look_for_end(self._job_end)
+
+    def _publish_progress(self) -> None:
+        known = self.fetch_loop.known_ends(self.partitions.all)
+        self.page.source_position, self.page.source_end = self.partitions.progress(known)
 
     def _look_for_end(self, job_end: JobEnd) -> None:
         if self._batches or self._committing is not None or not job_end.own_are_put(self.partitions):
