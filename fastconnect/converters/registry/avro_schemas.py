@@ -12,8 +12,8 @@
 | STRING with the parameter io.confluent.connect.avro.Enum | enum, with enhanced.avro.schema.support |
 
 A schema's version, doc, parameters, default and name are kept as connect.* properties (`connect.meta.data`). Not mapped:
-records that contain themselves, the schema "anything" of Java values without a schema, aliases, and Avro's other logical
-types, which are read as what they are made of.
+records that contain themselves, the schema "anything" of Java values without a schema, and aliases; a fixed is read as bytes,
+and Avro's other logical types as what they are made of.
 
 Source of names and rules: the behaviour of Confluent's AvroConverter.
 """

@@ -6,6 +6,7 @@ confluent-kafka's client does the HTTP. What goes wrong is told here in a senten
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, NoReturn, TypeAlias, TypeVar
 
@@ -156,6 +157,7 @@ class RegistryClient:
                 client = SchemaRegistryClient(self._settings())
             except (ValueError, TypeError, OSError) as error:
                 raise ConfigError(f"The Schema Registry cannot be used: {error}", where=self._url) from error
+            weakref.finalize(self, client.close)  # converters are not told when they are no longer needed
             self._opened = client, Schema, SchemaRegistryError
         return self._opened
 
