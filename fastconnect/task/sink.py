@@ -33,6 +33,9 @@ logger = logging.getLogger(__name__)
 LOOK_AGAIN_MS = 500
 """The longest sleep: how late a target state set without a signal is noticed, and how often an idle task's put is called."""
 
+ANSWER_MS = 10
+"""How soon the answer to a commit is looked for: it wakes nobody."""
+
 FEWEST_IN_A_BATCH = 500
 """A put gets at most so many records at first (Kafka Connect's max.poll.records), and never is held to fewer ..."""
 
@@ -230,7 +233,9 @@ class SinkLoop:
         until = self._next_commit
         if self._retry_at is not None:
             until = min(until, self._retry_at)
-        return max(0, min(LOOK_AGAIN_MS, round((until - time.monotonic()) * 1000)))
+        ending = self._job_end is not None and bool(self.context.finishing) and not self.page.at_end
+        longest_ms = ANSWER_MS if ending or self._committing is not None else LOOK_AGAIN_MS
+        return max(0, min(longest_ms, round((until - time.monotonic()) * 1000)))
 
     def _fetch(self, wait_ms: int) -> Fetched | None:
         fetched = self.fetch_loop.fetch(0, self._batch_size)
