@@ -11,7 +11,6 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from bench.data import CITIES
 from fastconnect import END, Config, SourceConnector, SourceRecord, SourceTask, Topic
 from fastconnect.api.record import Polled
 
@@ -47,14 +46,7 @@ class DictTask(SourceTask[DictConfig]):
         partition = self.config.task if self.config.partition_by_task else None
         records = []
         for number in range(first, end):
-            scattered = number * 2654435761 & 0xFFFFFFFF
-            value = {
-                "id": number + 10_000_000,
-                "user": f"customer-{scattered % 90_000 + 10_000}",
-                "city": CITIES[scattered >> 29],
-                "amount": (scattered % 90_000 + 10_000) / 100.0,
-                "active": scattered & 64 != 0,
-            }
+            value = {"id": number, "name": f"customer-{number}", "price": number * 0.25, "active": True, "city": "Shenzhen"}
             records.append(
                 SourceRecord(
                     topic,
