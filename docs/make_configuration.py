@@ -45,7 +45,7 @@ KINDS = {
     "converter": (
         "Converters",
         "Their keys have `key.converter.` or `value.converter.` before them, and count beside the `key.converter` or\n"
-        "`value.converter` that names the class. Each of them can be the `header.converter` too.",
+        "`value.converter` that names the class. Those of Kafka itself can be the `header.converter` too.",
     ),
     "header_converter": ("Header converters", "Their keys have `header.converter.` before them."),
     "transform": (

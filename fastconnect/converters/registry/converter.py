@@ -10,7 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias, TypeVar
 
+import msgspec
+
 from fastconnect.api.converter import ConversionError, Converter, Encoded, located
+from fastconnect.api.record import ValueFormat
 from fastconnect.api.schema import Schema, SchemaAndValue, Struct
 from fastconnect.converters.json_schemas import remember
 from fastconnect.converters.registry.client import Registered, RegistryClient, SchemaType
@@ -105,6 +108,18 @@ class RegistryConverter(Converter[C]):
         if first is not None and all(schema is first for schema in said):
             return self._write_all(topic, self._write_of(topic, first), values)
         return self._write_mixed(topic, values, said)
+
+    def encode_raw(self, topic: str, values: list[bytes | None], format: ValueFormat) -> Encoded:
+        """Write what a source hands over as bytes: JSON texts as the values they stand for, the rest as texts or bytes."""
+        if format != "json":
+            return super().encode_raw(topic, values, format)
+        read: list[Any] = []
+        try:
+            for value in values:
+                read.append(None if value is None else _json.decode(value))
+        except msgspec.DecodeError as error:
+            raise self._told(DataError(f"The value is not JSON: {error}"), topic, len(read)) from error
+        return self.encode_batch(topic, read)
 
     def _write_all(self, topic: str, write: Write, values: list[Any]) -> list[bytes | None]:
         written: list[bytes | None] = []
@@ -255,4 +270,5 @@ class RegistryConverter(Converter[C]):
         return ConversionError(f"The {self.what} does not fit its schema: {said}", index=index, where=where)
 
 
+_json = msgspec.json.Decoder()
 _NAMELESS = Schema.struct([])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -31,7 +33,9 @@ def fetched() -> Path:
         archive = project.at_version(VERSION).artifact(classifier="all", packaging="tar.gz").resolve()
         with tarfile.open(archive) as opened:
             opened.extractall(work / "app", filter="data")
-        (work / "app").rename(folder)
+        with contextlib.suppress(OSError):  # another process may have been quicker
+            (work / "app").rename(folder)
+        shutil.rmtree(work)
     return folder
 
 

@@ -26,7 +26,7 @@ from fastconnect.converters.registry.json_schema import JsonSchemaConverter
 from fastconnect.converters.registry.protobuf import ProtobufConverter
 from fastconnect.errors import ConfigError, DataError
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("registry")]
 
 FORMATS = [AvroConverter, JsonSchemaConverter, ProtobufConverter]
 MakeConverter = Callable[..., Converter[Any]]
