@@ -108,6 +108,7 @@ _CONSUMER_DEFAULTS = {
     # Offsets are committed by the runtime, when the sink has them.
     "enable.auto.commit": "false",
     "enable.auto.offset.store": "false",
+    "heartbeat.interval.ms": "1000",  # how soon a member hears that the group changes; Kafka's 3,000 are felt at each start
     # Tasks that keep their partitions go on while others come or go.
     "partition.assignment.strategy": "cooperative-sticky",
     # What is fetched ahead: bounded in bytes, whatever the records' size and the number of partitions.

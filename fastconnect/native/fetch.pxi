@@ -303,12 +303,22 @@ cdef class FetchLoop(Client):
     def unsubscribe(self):
         """Begin to leave the group, a static member too; to be called before `close` where the member is not to come back.
 
-        The partitions are revoked by it: answer that, and fetch on until there are none, for only then the group is told.
+        The partitions are revoked by it: answer that, and fetch on while there is a `member_id`, for only then the group is told.
         """
         cdef int code
         with nogil:
             code = rd_kafka_unsubscribe(self.handle)
         self.raise_for(NULL, code, "the group cannot be left")
+
+    @property
+    def member_id(self):
+        """What the group calls this member; empty before it has joined, and from the moment on that it leaves."""
+        cdef char* name = rd_kafka_memberid(self.handle)
+        if name == NULL:
+            return ""
+        text = name.decode()
+        rd_kafka_mem_free(self.handle, name)
+        return text
 
     def fetch(self, int wait_ms, Py_ssize_t most=0):
         """Wait for messages, at most so long; None if there are none.

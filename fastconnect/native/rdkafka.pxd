@@ -258,6 +258,8 @@ cdef extern from *:
     extern int rd_kafka_poll_set_consumer(rd_kafka_t *);
     extern int rd_kafka_subscribe(rd_kafka_t *, const rd_kafka_topic_partition_list_t *);
     extern int rd_kafka_unsubscribe(rd_kafka_t *);
+    extern char *rd_kafka_memberid(const rd_kafka_t *);
+    extern void rd_kafka_mem_free(rd_kafka_t *, void *);
     extern int rd_kafka_get_watermark_offsets(rd_kafka_t *, const char *, int32_t, int64_t *, int64_t *);
     extern rd_kafka_queue_t *rd_kafka_queue_get_consumer(rd_kafka_t *);
     extern rd_kafka_queue_t *rd_kafka_queue_new(rd_kafka_t *);
@@ -309,6 +311,8 @@ cdef extern from *:
     int rd_kafka_poll_set_consumer(rd_kafka_t*) noexcept nogil
     int rd_kafka_subscribe(rd_kafka_t*, const rd_kafka_topic_partition_list_t*) noexcept nogil
     int rd_kafka_unsubscribe(rd_kafka_t*) noexcept nogil
+    char* rd_kafka_memberid(const rd_kafka_t*) noexcept nogil
+    void rd_kafka_mem_free(rd_kafka_t*, void*) noexcept nogil
     int rd_kafka_get_watermark_offsets(rd_kafka_t*, const char*, int32_t, int64_t*, int64_t*) noexcept nogil
     rd_kafka_queue_t* rd_kafka_queue_get_consumer(rd_kafka_t*) noexcept nogil
     rd_kafka_queue_t* rd_kafka_queue_new(rd_kafka_t*) noexcept nogil

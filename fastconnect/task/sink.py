@@ -18,7 +18,7 @@ from typing import Any, Protocol, cast
 from fastconnect._core import Fetched, FetchLoop, LeaseLost, StatusPage, boottime_ns
 from fastconnect.api.sink_records import Decoder, SinkRecords, TopicPartition
 from fastconnect.api.task import SinkTask
-from fastconnect.errors import RetriableError, SendError
+from fastconnect.errors import ConnectError, RetriableError, SendError
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel
 from fastconnect.states import State, TargetState
@@ -196,8 +196,10 @@ class SinkLoop:
                 self._turn()
         except StopAsked:
             pass  # in the midst of retries of a conversion: what was not put is read again by the next process
-        except Exception:
+        except Exception as error:
             self._close_failed()
+            if isinstance(error, ConnectError) and not error.retry_helps:
+                self._leave()  # it does not come back: its partitions are for others
             raise
         self._publish_progress()
         committed = self._close(self.partitions.all, commit=True)
@@ -610,15 +612,13 @@ class SinkLoop:
         until = time.monotonic() + LEAVE_WITHIN_S
         try:
             self.fetch_loop.unsubscribe()
-            revoked = False
-            while not revoked and time.monotonic() < until and self._subscribed:
-                self.fetch_loop.fetch(100)
+            while self.fetch_loop.member_id and time.monotonic() < until:
+                self.fetch_loop.fetch(5)
                 for what, pairs in self.fetch_loop.take_rebalance():
                     if what == "assign":
                         self.fetch_loop.assign([(*pair, None) for pair in pairs])
                     else:
                         self.fetch_loop.unassign(pairs)
-                        revoked = True
         except Exception as error:
             logger.warning("The group could not be left: it waits for this task until its session ends. %s", _named(error))
 

@@ -90,6 +90,10 @@ class FakeFetchLoop:
         self.calls.append(("unsubscribe", None))
         self.decide("revoke", *self.positions)
 
+    @property
+    def member_id(self) -> str:
+        return "me" if self.positions else ""
+
     def existing_topics(self, timeout_ms: int = 1000) -> dict[str, int]:
         counts: dict[str, int] = {}
         for topic, _ in self.log:
