@@ -106,7 +106,7 @@ class RegistryConverter(Converter[C]):
         said = schemas if schemas is not None else [None] * len(values)
         first = said[0]
         if first is not None and all(schema is first for schema in said):
-            return self._write_all(topic, self._write_of(topic, first), values)
+            return self._write_all(topic, first, values)
         return self._write_mixed(topic, values, said)
 
     def encode_raw(self, topic: str, values: list[bytes | None], format: ValueFormat) -> Encoded:
@@ -121,9 +121,10 @@ class RegistryConverter(Converter[C]):
             raise self._told(DataError(f"The value is not JSON: {error}"), topic, len(read)) from error
         return self.encode_batch(topic, read)
 
-    def _write_all(self, topic: str, write: Write, values: list[Any]) -> list[bytes | None]:
+    def _write_all(self, topic: str, schema: Schema, values: list[Any]) -> list[bytes | None]:
         written: list[bytes | None] = []
         try:
+            write = self._write_of(topic, schema)
             for value in values:
                 written.append(write(value))
         except Exception as error:
@@ -141,7 +142,7 @@ class RegistryConverter(Converter[C]):
             for i in bare:
                 try:
                     infer.see(values[i])
-                except DataError as error:
+                except (DataError, RecursionError) as error:
                     raise self._told(error, topic, i) from error
         written: list[bytes | None] = []
         try:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fastconnect.api.schema import Schema
 from fastconnect.converters.registry.avro import AvroConverter
 from fastconnect.converters.registry.json_schema import JsonSchemaConverter
 from fastconnect.converters.registry.protobuf import ProtobufConverter
@@ -55,6 +56,21 @@ def test_tombstones_need_no_registry_and_other_messages_are_refused(cls: Any) ->
     assert converter.decode_columns("t", [None]) == ([None], None)
     with pytest.raises(DataError, match=r"value of topic t: The message begins with the byte 123") as raised:
         converter.decode_columns("t", [None, b'{"a": 1}'])
+    assert raised.value.index == 1  # type: ignore[attr-defined]
+
+
+def test_what_is_wrong_with_a_value_says_where_it_is() -> None:
+    converter = ProtobufConverter()
+    converter.configure({"schema.registry.url": NOWHERE}, is_key=False)
+    with pytest.raises(DataError, match=r"value of topic t: A Protobuf message cannot be made of a STRING"):
+        converter.encode_batch("t", ["x"], [Schema.string()])
+    endless: dict[str, Any] = {}
+    endless["a"] = endless
+    with pytest.raises(DataError, match=r"value of topic t: The value is nested too deeply, or contains itself") as raised:
+        converter.encode_batch("t", [{"a": {}}, endless])
+    assert raised.value.index == 1  # type: ignore[attr-defined]
+    with pytest.raises(DataError, match=r"value of topic t: The value is not JSON") as raised:
+        converter.encode_raw("t", [b"{}", b"{"], "json")
     assert raised.value.index == 1  # type: ignore[attr-defined]
 
 
