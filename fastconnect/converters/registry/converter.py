@@ -145,17 +145,19 @@ class RegistryConverter(Converter[C]):
                 except (DataError, RecursionError) as error:
                     raise self._told(error, topic, i) from error
         written: list[bytes | None] = []
+        write_inferred: Write | None = None
         try:
+            if infer is not None:
+                write_inferred = self._write_of(topic, infer.schema())
             for value, schema in zip(values, schemas, strict=True):
                 if schema is not None:
                     written.append(self._write_of(topic, schema)(value))
                 elif value is None:
                     written.append(None)
-                elif infer is None:
+                elif infer is None or write_inferred is None:
                     written.append(self._write_latest(topic, None)(value))
                 else:
-                    fitted = infer.fit(value)
-                    written.append(self._write_of(topic, infer.schema())(fitted))
+                    written.append(write_inferred(infer.fit(value)))
         except Exception as error:
             raise self._told(error, topic, len(written)) from error
         return written
