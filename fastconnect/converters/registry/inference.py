@@ -89,10 +89,12 @@ class Inferred:
 class _Node:
     """A place in the values: the top, a field, or the elements of a list."""
 
-    __slots__ = ("element", "fields", "kind", "scale")
+    __slots__ = ("element", "fields", "kind", "leaf", "scale")
 
     def __init__(self) -> None:
         self.kind: type | None = None
+        self.leaf: type | None = None
+        """The same, where values of that very class have nothing inside."""
         self.fields: dict[str, _Node] = {}
         self.element: _Node | None = None
         self.scale = 0
@@ -109,6 +111,7 @@ class _Node:
         if kind is not self.kind:
             if self.kind is None or (self.kind is int and kind is float):
                 self.kind = kind
+                self.leaf = kind if kind in _SCHEMAS else None
                 learned = 1
             elif not (self.kind is float and kind is int):
                 raise DataError(
@@ -116,14 +119,17 @@ class _Node:
                     hint=_HINT,
                 )
         if kind is dict:
+            fields = self.fields
             for name, element in value.items():
-                if name.__class__ is not str:
-                    raise DataError(
-                        f"{path or 'The value'} has the key {name!r}: only texts can be names of fields", hint=_HINT
-                    )
-                node = self.fields.get(name)
+                node = fields.get(name)
                 if node is None:
-                    node = self.fields[name] = _Node()
+                    if name.__class__ is not str:
+                        raise DataError(
+                            f"{path or 'The value'} has the key {name!r}: only texts can be names of fields", hint=_HINT
+                        )
+                    node = fields[name] = _Node()
+                elif element is None or element.__class__ is node.leaf:
+                    continue  # as nearly always: nothing is to be learned
                 learned += node.see(element, f"{path}.{name}" if path else name)
         elif kind is list:
             node = self.element = self.element or _Node()
@@ -220,27 +226,25 @@ def fitting(schema: Schema, *, strictly: bool = True, loosely: bool = False) -> 
 _WIDE = decimal.Context(prec=10_000)
 
 
+_PLAIN = frozenset({*_KINDS, type(None), Struct})
+
+
 def _as_it_is(value: Any) -> Any:
-    return value if value.__class__ in _KINDS else plain(value)
+    return value if value.__class__ in _PLAIN else plain(value)
 
 
 def _struct(schema: Schema, strictly: bool, loosely: bool) -> Fit:
-    fields = [
-        (
-            field.name,
-            fitting(field.schema, strictly=strictly, loosely=loosely),
-            field.schema.is_optional or field.schema.default,
-        )
-        for field in schema.fields
-    ]
-    names = frozenset(name for name, _, _ in fields)
+    fields = [(field.name, fitting(field.schema, strictly=strictly, loosely=loosely)) for field in schema.fields]
+    converted = [(i, fit_field) for i, (_, fit_field) in enumerate(fields) if fit_field is not _as_it_is]
+    in_order = [name for name, _ in fields]
+    names = frozenset(name for name, _ in fields)
 
     def fit(value: Any) -> Any:
         if value is None:
             return None
-        if isinstance(value, Struct) and (value.schema is schema or value.schema == schema):
-            return value
         if value.__class__ is not dict:
+            if isinstance(value, Struct) and (value.schema is schema or value.schema == schema):
+                return value
             value = plain(value)
         if value.__class__ is not dict:
             raise DataError(f"{class_text(value)} is no record, which the schema {schema.name or 'of the registry'} is of")
@@ -251,7 +255,12 @@ def _struct(schema: Schema, strictly: bool, loosely: bool) -> Fit:
                 hint="register a schema that has it, or set latest.compatibility.strict=false to leave it out",
             )
         made = Struct(schema)
-        made._values = [fit_field(value.get(name)) for name, fit_field, _ in fields]  # checked, each by its own schema
+        values = [value.get(name) for name in in_order]
+        for i, fit_field in converted:
+            values[i] = fit_field(values[i])
+        if loosely and not _PLAIN.issuperset(map(type, values)):
+            values = [_as_it_is(each) for each in values]
+        made._values = values  # checked, each by its own schema
         return made
 
     return fit
