@@ -61,6 +61,8 @@ PRELOADED = (
     "fastconnect.connectors.file_source",
     "fastconnect.connectors.file_stream_source",
     "fastconnect.connectors.sequence_source",
+    "fastconnect.connectors.file_sink",
+    "fastconnect.connectors.file_stream_sink",
 )
 """Imported once before the first fork, so that a process costs few milliseconds and little memory of its own."""
 
@@ -82,9 +84,10 @@ def kafka(properties: Mapping[str, str | None], connectors: Sequence[ConnectorSp
     Raises:
         BrokerError: none is named, and none can be started; says why and what to do.
     """
-    named = properties.get("producer.bootstrap.servers") or properties.get("bootstrap.servers") or ""
+    keys = ("producer.bootstrap.servers", "consumer.bootstrap.servers", "bootstrap.servers")
+    named = next((value for key in keys if (value := properties.get(key))), "")
     servers = [server.strip() for server in named.split(",") if server.strip()]
-    if servers or (connectors and all(each.config.get("producer.override.bootstrap.servers") for each in connectors)):
+    if servers or (connectors and all(_names_servers(each.config) for each in connectors)):
         yield Kafka(dict(properties), ",".join(sorted(servers)))
         return
     from fastconnect.broker import probe
@@ -95,6 +98,10 @@ def kafka(properties: Mapping[str, str | None], connectors: Sequence[ConnectorSp
         # By its cluster's id, not by its address: after `fastconnect broker reset` it is another one with nothing in it.
         cluster = probe.cluster_id(int(broker.bootstrap_servers.rpartition(":")[2]), timeout_s=5)
         yield Kafka({**properties, "bootstrap.servers": broker.bootstrap_servers}, f"embedded {cluster}")
+
+
+def _names_servers(config: Mapping[str, str | None]) -> bool:
+    return bool(config.get("producer.override.bootstrap.servers") or config.get("consumer.override.bootstrap.servers"))
 
 
 def _say(sentence: str) -> None:

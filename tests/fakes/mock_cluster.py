@@ -30,6 +30,7 @@ for _name, _result, _arguments in (
     ("rd_kafka_mock_push_request_errors_array", None, [_pointer, ctypes.c_int16, ctypes.c_size_t, _pointer]),
     ("rd_kafka_mock_broker_set_rtt", ctypes.c_int, [_pointer, ctypes.c_int32, ctypes.c_int]),
     ("rd_kafka_mock_broker_set_down", ctypes.c_int, [_pointer, ctypes.c_int32]),
+    ("rd_kafka_mock_group_initial_rebalance_delay_ms", None, [_pointer, ctypes.c_int32]),
     ("rd_kafka_mock_broker_set_up", ctypes.c_int, [_pointer, ctypes.c_int32]),
 ):
     getattr(library, _name).restype = _result
@@ -44,6 +45,7 @@ class MockCluster:
         self._handle = library.rd_kafka_new(0, library.rd_kafka_conf_new(), why, len(why))
         assert self._handle, why.value.decode()
         self._cluster = library.rd_kafka_mock_cluster_new(self._handle, 1)
+        library.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, 0)
         self.bootstrap_servers: str = library.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
 
     def create_topic(self, name: str, partitions: int) -> None:
