@@ -150,9 +150,10 @@ class SourceHarness:
         polled = self.tasks[task].poll()
         if polled is None or isinstance(polled, EndOfData):
             return polled
-        records = records_of(polled) if isinstance(polled, RecordBatch) else list(polled)
-        for record in records:
+        records: list[SourceRecord] = []
+        for record in records_of(polled) if isinstance(polled, RecordBatch) else polled:
             self._deliver(record)
+            records.append(record)
         return records
 
     def take(self, count: int, task: int = 0, *, within_s: float = 10.0) -> list[SourceRecord]:
@@ -202,12 +203,18 @@ class SourceHarness:
             self._partitions[key] = record.source_partition
 
 
-def records_of(batch: RecordBatch) -> list[SourceRecord]:
-    """Take a batch apart into its records; raw values are bytes, whatever their format."""
+def records_of(batch: RecordBatch) -> Iterator[SourceRecord]:
+    """Take a batch apart into its records; raw values are bytes, whatever their format.
+
+    Raises:
+        DataError: the next record is one of which the batch says that it is bad.
+    """
     values = _values_of(batch)
     ends = _line_ends(batch) if isinstance(batch.offsets, ByteOffsets) else []
-    return [
-        SourceRecord(
+    for i, value in enumerate(values):
+        if batch.faults is not None and i in batch.faults:
+            raise batch.faults[i]
+        yield SourceRecord(
             batch.topic if batch.topics is None else batch.topics[i],
             value,
             None if batch.keys is None else batch.keys[i],
@@ -218,8 +225,6 @@ def records_of(batch: RecordBatch) -> list[SourceRecord]:
             None if batch.headers is None else batch.headers[i],
             value_schema=batch.value_schema,
         )
-        for i, value in enumerate(values)
-    ]
 
 
 def _values_of(batch: RecordBatch) -> list[Any]:

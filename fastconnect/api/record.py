@@ -10,6 +10,8 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
+from fastconnect.errors import DataError
+
 Partition: TypeAlias = Mapping[str, Any]
 """A source partition: names one ordered stream of the source, such as `{"filename": "/var/log/a.log"}`."""
 
@@ -88,9 +90,12 @@ class RecordBatch:
         partitions: Kafka partitions, one for each record; -1 lets the partitioner choose.
         topics: one topic for each record.
         value_schema: the Schema of all values, where they have one: converters and transforms then know it.
+        faults: what is wrong with a record, by its index, where the task knows that it is bad: errors.tolerance says what
+            becomes of it. What raises in `poll` instead fails the task.
     """
 
     __slots__ = (
+        "faults",
         "form",
         "format",
         "headers",
@@ -126,6 +131,7 @@ class RecordBatch:
         partitions: Sequence[int] | None = None,
         topics: Sequence[str] | None = None,
         value_schema: Any = None,
+        faults: Mapping[int, DataError] | None = None,
     ) -> None:
         self.topic = topic
         self.values = values
@@ -140,6 +146,7 @@ class RecordBatch:
         self.partitions = partitions
         self.topics = topics
         self.value_schema = value_schema
+        self.faults = faults
 
     @classmethod
     def lines(

@@ -59,7 +59,7 @@ class TopicCreation:
             ConfigError: with everything that is wrong with them.
         """
         keys = under(PREFIX, config)
-        if not keys or (worker.originals.get("topic.creation.enable") or "true").strip().lower() == "false":
+        if not keys or not worker.topic_creation_enable:
             return None
         faults: list[Fault] = []
         default = _group(DEFAULT, keys, None, faults)

@@ -111,6 +111,9 @@ class WorkerConfig(Config):
         ),
     ] = field(default_factory=list)
 
+    topic_creation_enable: Annotated[
+        bool, Meta(description="Whether sources may have missing topics created as their `topic.creation.*` keys say.")
+    ] = True
     connector_client_config_override_policy: Annotated[
         str,
         Meta(
@@ -246,8 +249,8 @@ def under(prefix: str, config: Mapping[str, str | None] | Mapping[str, str]) -> 
     }
 
 
-_OTHERS = ("producer.", "consumer.", "admin.", "topic.creation.enable", "config.providers")
-"""Keys that are read elsewhere: by client.py, admin.py, topic_creation.py, providers.py."""
+_OTHERS = ("producer.", "consumer.", "admin.", "config.providers")
+"""Keys that are read elsewhere: by client.py, admin.py, providers.py."""
 
 
 def _warnings(cls: type[Config], originals: Mapping[str, str]) -> list[str]:

@@ -171,6 +171,11 @@ class RangeReader:
                     raise fault
                 self._fault = fault  # for the next call: first the records before it
             if made.batch:
+                if made.bad:
+                    made.batch.faults = {
+                        index: BadLine(self.part, block.position + fault.at, fault.message, fault.hint)
+                        for index, fault in made.bad.items()
+                    }
                 return made.batch
         if self._reader.broken:
             raise self._at(self._blocks.position, self._reader.broken, RESTORE)
@@ -279,6 +284,24 @@ class RangeReader:
     def _at(self, position: int, message: str, hint: str | None) -> DataError:
         line = line_number(self.part.path, self.part.compression, position)
         return DataError(message, where=f"{self.part.path} line {line}", hint=hint)
+
+
+class BadLine(DataError):  # noqa: N818 - what it is about
+    """One line cannot be used. Which one it is, is counted only when somebody wants to know."""
+
+    def __init__(self, part: FileRange, position: int, message: str, hint: str | None) -> None:
+        self._part = part
+        self._position = position
+        super().__init__(message, hint=hint)
+
+    @property
+    def where(self) -> str | None:
+        """The file and the line's number."""
+        return f"{self._part.path} line {line_number(self._part.path, self._part.compression, self._position)}"
+
+    @where.setter
+    def where(self, where: str | None) -> None:
+        """Only here for the base class: the place is known."""
 
 
 def line_number(path: str, compression: Compression, position: int) -> int:

@@ -28,7 +28,11 @@ class FileSourceConfig(Config):
         ),
     ] = "lines"
     json_validate: Annotated[
-        bool, Meta(description="Whether to stop at a line that is not JSON; false sends JSON lines unseen. Format json only.")
+        bool,
+        Meta(
+            description="Whether to look for lines that are not JSON: errors.tolerance says whether one stops the task (none) or "
+            "is skipped (all). false sends JSON lines unseen. Format json only."
+        ),
     ] = True
     key_field: Annotated[
         str | None,

@@ -45,6 +45,8 @@ class Made(NamedTuple):
     used: int
     """How many of its bytes the records, and what was left out between them, take up."""
     fault: Fault | None = None
+    bad: Mapping[int, Fault] = {}
+    """What is wrong with single records of the batch, by their index; reading goes on behind them."""
 
 
 class Format(Protocol):
@@ -139,6 +141,7 @@ class JsonLines:
 
     def _line_by_line(self, block: Block, source: Source, fault: Fault | None) -> Made:
         values: list[bytes] = []
+        bad: dict[int, Fault] = {}
         ends: list[int] = []
         keys: list[bytes | None] = []
         used = 0
@@ -147,15 +150,13 @@ class JsonLines:
             if text:
                 try:
                     self._any.decode(text)
-                except msgspec.DecodeError as error:
-                    fault = Fault(
-                        used, f"not JSON: {error}", "correct the line, or set json.validate=false to send it as it is"
-                    )
-                    break
+                except (msgspec.DecodeError, RecursionError) as error:
+                    hint = "correct the line, or set json.validate=false to send it as it is"
+                    bad[len(values)] = Fault(used, f"not JSON: {error}", hint)
                 values.append(text)
                 ends.append(min(used + len(line) + 1, block.cut))
                 if self._key_field is not None:
-                    keys.append(self._key_in(text))
+                    keys.append(None if len(values) - 1 in bad else self._key_in(text))
             used = min(used + len(line) + 1, block.cut)
         if not values:
             return Made(None, used, fault)
@@ -168,7 +169,7 @@ class JsonLines:
             keys=keys if self._key_field is not None else None,
             key_format="string",
         )
-        return Made(batch, used, fault)
+        return Made(batch, used, fault, bad)
 
     def _key_in(self, line: bytes) -> bytes | None:
         try:

@@ -22,10 +22,10 @@ from fastconnect.api.transform import Header, Records
 from fastconnect.config.connector import converter
 from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.config.worker import ConverterKind, WorkerConfig
-from fastconnect.errors import DataError
+from fastconnect.errors import ConnectError, DataError
 from fastconnect.task.chain import TransformChain
 from fastconnect.task.origin import FetchedOrigin, Origin, PolledOrigin, RawHeader
-from fastconnect.task.tolerance import Reporter, Stage, Tolerance, ToleranceExceeded
+from fastconnect.task.tolerance import Failure, Reporter, Stage, Tolerance, ToleranceExceeded
 
 Column = bytes | bytearray | memoryview | list[bytes | None] | Any
 """Keys or values as the send loop takes them: lines in a buffer, a list of bytes and None, or an Arrow array."""
@@ -33,6 +33,7 @@ Column = bytes | bytearray | memoryview | list[bytes | None] | Any
 RawHeaders = list[list[RawHeader] | None]
 
 _json_lines = msgspec.json.Decoder()
+_json_encoder = msgspec.json.Encoder()
 
 
 class Converters(NamedTuple):
@@ -88,9 +89,11 @@ class _Conversion:
         tolerance = Tolerance(ErrorSettings.parse(connector_config), reporters=reporters, wait=wait, page=page)
         conversion = cls(Converters.of(worker, connector_config), TransformChain.of(connector_config), tolerance)
         conversion.page = page
+        conversion.source = (connector_config.get("connector.class") or "").strip()
         return conversion
 
     page: StatusPage | None = None
+    source: str = ""
 
     def close(self) -> None:
         """Let go of what the transforms have taken."""
@@ -148,7 +151,7 @@ class Converted:
         *,
         values_of_lines: Sequence[Any] | None = None,
         records: Records | None = None,
-        failure: ToleranceExceeded | None = None,
+        failure: ConnectError | None = None,
     ) -> None:
         self.batch = batch
         self.values = values
@@ -192,7 +195,8 @@ class SourceConversion(_Conversion):
             StopAsked: the task is to stop; nothing of it is to be sent.
         """
         batch = polled if isinstance(polled, RecordBatch) else _core.record_columns(polled)
-        if self.chain is None and batch.topics is None:
+        known_bad = isinstance(batch, RecordBatch) and batch.faults
+        if self.chain is None and batch.topics is None and not known_bad:
             # Which record fails, and whether it is skipped, is found out by going through them with care.
             with suppress(Exception):
                 return self._whole(batch)
@@ -208,7 +212,9 @@ class SourceConversion(_Conversion):
                 failure, limit = error, error.failure.row
         if failure is not None:
             self.tolerance.report(failure.failure)
-            converted.failure = failure
+            told = failure.failure.error
+            # What the task itself says of a record needs no more words around it.
+            converted.failure = told if failure.failure.stage is Stage.TASK_POLL and isinstance(told, DataError) else failure
         return converted
 
     # Without a chain, and with nothing wrong.
@@ -273,7 +279,7 @@ class SourceConversion(_Conversion):
                 "key",
                 origin,
                 records,
-                _encode(self.converters.key, records.topics, items, records.key_schemas),
+                _encode(self._encoder("key", batch, records), records.topics, items, records.key_schemas),
                 lambda encoded, part: _as_items(encoded, items[part]),
                 [headers],
             )
@@ -284,13 +290,26 @@ class SourceConversion(_Conversion):
             "value",
             origin,
             records,
-            _encode(self.converters.value, records.topics, every, records.value_schemas),
+            _encode(self._encoder("value", batch, records), records.topics, every, records.value_schemas),
             lambda encoded, part: _as_items(encoded, every[part]),
             [headers, keys],
         )
         converted = Converted(batch, values, keys, headers, values_of_lines=records.values, records=records)
         converted.polled = polled
         return converted
+
+    def _encoder(self, kind: Literal["key", "value"], batch: RecordBatch | RecordColumns, records: Records) -> Encode:
+        """How the keys or values of these records become bytes."""
+        by = self.converters.key if kind == "key" else self.converters.value
+        if not isinstance(batch, RecordBatch) or batch.form == "values":
+            return by.encode_batch
+        format = batch.key_format if kind == "key" else batch.format
+        if self.chain is None:
+            return lambda topic, values, schemas: _raw(by, topic, values, "raw", format, schemas[0] if schemas else None)
+        schemas = records.key_schemas if kind == "key" else records.value_schemas
+        if format == "json" and schemas is None and by.raw_is_encoded("json") and by.raw_is_encoded("bytes"):
+            return _encode_json
+        return by.encode_batch
 
     def _records(self, batch: RecordBatch | RecordColumns, origin: Origin, limit: int | None) -> Records:
         """The batch column by column, with Python values in it; only its first `limit` records."""
@@ -313,17 +332,19 @@ class SourceConversion(_Conversion):
 
     def _records_of_batch(self, batch: RecordBatch, origin: Origin, limit: int | None) -> Records:
         keys: list[Any] | None
+        rows: Sequence[int]
         if batch.form == "values":
-            values, count = list(batch.values), len(batch.values)
-            keys = None if batch.keys is None else list(batch.keys)
-            rows: Sequence[int] = range(count)
+            count = len(batch.values)
+            rows = self._without_faulty(batch.faults or {}, range(count if limit is None else min(limit, count)), origin)
+            values = [batch.values[row] for row in rows]
+            keys = None if batch.keys is None else [batch.keys[row] for row in rows]
         else:
             items = _items_of(batch.values, batch.form)
             count = len(items)
             keys = None if batch.keys is None else _items_of(batch.keys, "arrow" if _is_arrow(batch.keys) else "raw")
-            if limit is not None:
-                items = items[:limit]
-            values, rows = self._read(Stage.VALUE_CONVERTER, "value", items, batch.format, origin, range(len(items)))
+            rows = self._without_faulty(batch.faults or {}, range(count if limit is None else min(limit, count)), origin)
+            items = items if len(rows) == count else [items[row] for row in rows]
+            values, rows = self._read(Stage.VALUE_CONVERTER, "value", items, batch.format, origin, rows)
             if keys is not None:
                 kept = [keys[row] for row in rows]
                 keys, key_rows = self._read(Stage.KEY_CONVERTER, "key", kept, batch.key_format, origin, rows)
@@ -352,11 +373,20 @@ class SourceConversion(_Conversion):
             rows=rows,
         )
 
+    def _without_faulty(self, faults: Mapping[int, DataError], rows: range, origin: Origin) -> Sequence[int]:
+        """The rows of records that the task itself finds good."""
+        if not faults:
+            return rows
+        for row in sorted(faults):
+            if row in rows:
+                self.tolerance.settle(Failure(Stage.TASK_POLL, self.source, faults[row], origin, row))
+        return [row for row in rows if row not in faults]
+
     def _read(
         self, stage: Stage, kind: ConverterKind, items: list[Any], format: ValueFormat, origin: Origin, rows: Sequence[int]
     ) -> tuple[list[Any], Sequence[int]]:
-        """Python values of raw ones; a JSON text that is none fails as it would in the converter."""
-        if format == "bytes":
+        """Python values of raw ones, for the chain; a JSON text that is none fails as it would in the converter."""
+        if format == "bytes" or self.chain is None:
             return items, rows
         if format == "string":
             return [None if item is None else item.decode(errors="replace") for item in items], rows
@@ -525,20 +555,24 @@ def _at(error: DataError, index: int) -> ConversionError:
     return ConversionError(error.message, index=index, where=error.where, hint=error.hint)
 
 
+Encode = Callable[[str, list[Any], "Sequence[Schema | None] | None"], Any]
+"""Makes bytes of the values of one topic; as Converter.encode_batch."""
+
+
 def _encode(
-    by: Converter[Any], topics: str | list[str], items: list[Any], schemas: Sequence[Schema | None] | None
+    encode: Encode, topics: str | list[str], items: list[Any], schemas: Sequence[Schema | None] | None
 ) -> Callable[[slice], Encoded]:
     """Make a function that encodes a part of these items, each under its topic."""
 
-    def call(part: slice) -> Encoded:
+    def call(part: slice) -> Any:
         values, kinds = items[part], None if schemas is None else schemas[part]
         if isinstance(topics, str):
-            return by.encode_batch(topics, values, kinds)
+            return encode(topics, values, kinds)
         encoded: list[bytes | None] = [None] * len(values)
         for topic, indexes in _by_topic(topics[part]):
             chosen = [values[i] for i in indexes]
             try:
-                made = by.encode_batch(topic, chosen, None if kinds is None else [kinds[i] for i in indexes])
+                made = encode(topic, chosen, None if kinds is None else [kinds[i] for i in indexes])
             except ConversionError as error:
                 raise _moved(error, indexes) from error
             for i, item in zip(indexes, _as_items(made, chosen) or (), strict=True):
@@ -546,6 +580,11 @@ def _encode(
         return encoded
 
     return call
+
+
+def _encode_json(topic: str, values: list[Any], schemas: Sequence[Schema | None] | None) -> Encoded:
+    """What was JSON text stays so, under a converter that takes raw JSON as it is."""
+    return _json_encoder.encode_lines(values)
 
 
 def _decode(
@@ -590,7 +629,7 @@ def _raw(
 ) -> Column:
     if by.raw_is_encoded(format):
         return values
-    items = _items_of(values, form)
+    items = values if form == "raw" and isinstance(values, list) else _items_of(values, form)
     if schema is None:
         return by.encode_raw(topic, items, format)
     read = items if format == "bytes" else [None if item is None else item.decode(errors="replace") for item in items]

@@ -215,10 +215,18 @@ class Tolerance:
                 return [(part, call(part))]
             except Exception as again:
                 failure.error = again
+        self.settle(failure)
+        return []
+
+    def settle(self, failure: Failure) -> None:
+        """Skip a record that has failed for good, if that is tolerated.
+
+        Raises:
+            ToleranceExceeded: it is not.
+        """
         if self.settings.errors_tolerance == "none":
             raise ToleranceExceeded(failure) from failure.error
         self.skip(failure)
-        return []
 
     def delay_ms(self, tries: int) -> int:
         """How long to wait after so many tries, in milliseconds; at random below errors.retry.delay.max.ms once it is above."""

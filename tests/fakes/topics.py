@@ -6,8 +6,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from fastconnect.connectors.sequence_source import verify
@@ -23,6 +24,7 @@ class Record:
     offset: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = field(default=(), compare=False)
 
 
 class Topics:
@@ -53,6 +55,22 @@ class Topics:
         ]
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
         self._admin.incremental_alter_configs([resource])[resource].result()
+
+    def settings(self, name: str) -> dict[str, str]:
+        """The topic's settings, with the broker's defaults."""
+        resource = ConfigResource(ResourceType.TOPIC, name)
+        return {key: entry.value for key, entry in self._admin.describe_configs([resource])[resource].result().items()}
+
+    def partitions(self, name: str) -> int:
+        """How many partitions the topic has."""
+        return len(self._partitions(name))
+
+    def write(self, name: str, *values: bytes | None, **message: Any) -> None:
+        """Write messages to the topic; `message` is what Producer.produce takes besides."""
+        producer = Producer({"bootstrap.servers": self.bootstrap})
+        for value in values:
+            producer.produce(name, value, **message)
+        assert producer.flush(WAIT_S) == 0
 
     def exists(self, name: str) -> bool:
         """Whether there is such a topic (asking for all of them creates none)."""
@@ -130,7 +148,8 @@ class Reader:
                 if message.error() is not None:
                     raise KafkaException(message.error())
                 self._next[message.partition()] = message.offset() + 1
-                self.records.append(Record(message.partition(), message.offset(), message.key(), message.value()))
+                headers = tuple(message.headers() or ())
+                self.records.append(Record(message.partition(), message.offset(), message.key(), message.value(), headers))
         return self.records[before:]
 
     def __enter__(self) -> Reader:

@@ -181,6 +181,41 @@ def test_json_lines_that_are_none_fail_like_the_converter(channel: TaskChannel) 
     assert channel.page.records_filtered == 1
 
 
+@pytest.mark.parametrize("touch", [False, True])
+def test_records_that_the_task_itself_finds_bad_are_settled_like_others(touch: bool) -> None:
+    kept = Kept()
+    faults = {1: DataError("no such thing", where="in.jsonl line 2"), 2: DataError("neither", where="in.jsonl line 3")}
+    batch = RecordBatch.lines("t", b"1\n{\n{\n4\n", format="json", faults=faults)
+    converted = source(JSON, ALL, touch=touch, reporters=[kept]).convert(batch)
+    assert as_list(converted.values) == [b"1", b"4"]
+    assert rows(converted.records) == [0, 3]
+    assert [(failure.row, failure.stage) for failure in kept.failures] == [(1, "TASK_POLL"), (2, "TASK_POLL")]
+    converted = source(JSON, touch=touch).convert(batch)
+    assert as_list(converted.values) == [b"1"]
+    assert converted.failure is faults[1], "what the task says needs no words around it"
+
+
+@pytest.mark.parametrize("format", ["bytes", "string", "json"])
+@pytest.mark.parametrize("converter", ["ByteArrayConverter", "StringConverter", "JsonConverter"])
+def test_raw_values_become_the_same_bytes_whether_or_not_their_batch_is_gone_through_record_by_record(
+    format: Any, converter: str
+) -> None:
+    config = {"value.converter": converter, "header.converter": "JsonConverter", **ALL}
+    if converter == "JsonConverter":
+        config["value.converter.schemas.enable"] = "false"
+    values = [b'{"a": 1.0}', b'"x"', None, b"[1]"]
+    headers = [None, [("h", object())], None, None]
+    quick = as_list(source(config).convert(RecordBatch.raw("t", values, format=format)).values)
+    careful = source(config).convert(RecordBatch.raw("t", values, format=format, headers=headers))
+    assert rows(careful.records) == [0, 2, 3]
+    assert as_list(careful.values) == [quick[0], quick[2], quick[3]]
+
+
+def test_json_text_stays_json_behind_a_chain_under_a_converter_that_takes_any_bytes() -> None:
+    batch = RecordBatch.lines("t", b'{"a":1}\n"drop"\nnull\n', format="json")
+    assert as_list(source(BYTES, touch=True).convert(batch).values) == [b'{"a":1}', b"null"]
+
+
 def test_a_schema_of_a_batch_is_told_to_the_converter() -> None:
     conversion = source({"value.converter": "JsonConverter", "value.converter.schemas.enable": "true"})
     batch = RecordBatch.lines("t", b"one\n", format="string", value_schema=Schema.string())
