@@ -35,8 +35,6 @@ MAY_IMPORT = {
     # Plugins: what their authors have, and no more.
     "connectors": {"connectors", "api", "errors"},
     "converters": {"converters", "api", "errors"},
-    "transforms": {"transforms", "api", "errors"},
-    "predicates": {"predicates", "api", "errors"},
     "transforms": {"transforms", "api", "errors", "plugins"},
     "predicates": {"predicates", "api", "errors"},
     # Side services.

@@ -109,7 +109,9 @@ def test_all_is_sorted_by_partition(store: OffsetStore) -> None:
     assert [partition for partition, _ in store.all("orders")] == [A, B, C]
 
 
-@pytest.mark.parametrize("bad", [{"x": object()}, {"x": {1, object()}}, [1, 2], "text"], ids=["an object", "a set", "a list", "a text"])
+@pytest.mark.parametrize(
+    "bad", [{"x": object()}, {"x": {1, object()}}, [1, 2], "text"], ids=["an object", "a set", "a list", "a text"]
+)
 def test_what_json_cannot_hold_is_refused_and_nothing_is_written(store: OffsetStore, bad: object) -> None:
     store.put("orders", [(A, {"position": 1})])
     with pytest.raises(DataError):
