@@ -394,7 +394,7 @@ cdef class FetchLoop(Client):
         """What the group has decided since the last call.
 
         Returns:
-            [("assign" | "revoke" | "lost", [(topic, partition), ...])], in order. Each must be answered, by `assign` or `unassign`.
+            [("assign" | "revoke" | "lost", [(topic, partition), ...])], in order. Each must be answered by `assign` or `unassign`.
         """
         cdef int i
         decided = []
@@ -562,7 +562,7 @@ cdef class FetchLoop(Client):
         self.raise_for(NULL, code, "the commit cannot be sent")
 
     def take_commits(self, int wait_ms=0):
-        """Commits that have ended since the last call: [(number, None or the error's text)]; wait at most so long for the first."""
+        """Commits that ended since the last call: [(number, None or the error's text)]; wait at most so long for the first."""
         cdef rd_kafka_event_t* event
         cdef rd_kafka_topic_partition_list_t* some
         cdef int code, i

@@ -249,7 +249,8 @@ cdef extern from *:
     typedef void (*rebalance_function)(rd_kafka_t *, int, rd_kafka_topic_partition_list_t *, void *);
 
     extern rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_new(int);
-    extern rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(rd_kafka_topic_partition_list_t *, const char *, int32_t);
+    extern rd_kafka_topic_partition_t *rd_kafka_topic_partition_list_add(
+        rd_kafka_topic_partition_list_t *, const char *, int32_t);
     extern rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_copy(const rd_kafka_topic_partition_list_t *);
     extern void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t *);
 
