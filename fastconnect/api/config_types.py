@@ -58,6 +58,7 @@ class _As(Enum):
     """How the text of an annotated `str` or `int` is meant; makes the aliases below differ from the plain type."""
 
     LONG = "LONG"
+    SHORT = "SHORT"
     DURATION = "DURATION"
     BYTES = "BYTES"
     TOPIC = "TOPIC"
@@ -75,6 +76,9 @@ Bytes: TypeAlias = Annotated[int, _As.BYTES]
 
 Long: TypeAlias = Annotated[int, _As.LONG]
 """An int that is shown as Kafka Connect's LONG (a plain `int` is shown as INT; both hold 64 bits)."""
+
+Short: TypeAlias = Annotated[int, _As.SHORT]
+"""An int of 16 bits."""
 
 ClassName: TypeAlias = Annotated[str, _As.CLASS]
 """The class name or alias of a plugin; shown as Kafka Connect's CLASS."""
@@ -196,9 +200,9 @@ _INTEGER = re.compile(r"[+-]?[0-9]+")
 _LONG_LIMIT = 2**63  # Kafka Connect's widest integer
 
 
-def _read_int(kind: str) -> Callable[[str], int]:
+def _read_int(kind: str, limit: int = _LONG_LIMIT) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not _INTEGER.fullmatch(text) or not -_LONG_LIMIT <= (number := int(text)) < _LONG_LIMIT:
+        if not _INTEGER.fullmatch(text) or not -limit <= (number := int(text)) < limit:
             raise ValueError(f"Not a number of type {kind}")
         return number
 
@@ -265,6 +269,7 @@ _SIMPLE: dict[Any, TextType] = {
 }
 _MARKED: dict[_As, TextType] = {
     _As.LONG: TextType("LONG", _read_int("LONG"), str),
+    _As.SHORT: TextType("SHORT", _read_int("SHORT", 2**15), str),
     _As.DURATION: TextType("LONG", _read_duration, str),
     _As.BYTES: TextType("LONG", _read_bytes, str),
     _As.TOPIC: TextType("STRING", _read_topic, str),

@@ -12,17 +12,13 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Annotated
 
-from fastconnect.api.config import Check, Fault, field
+from fastconnect.api.config import Check, Fault, Short, field
 from fastconnect.api.java_regex import compile_java, fault_of_java_regex
 from fastconnect.config.client import ClientSettings, Setting, to_consumer
 from fastconnect.config.connector import ConnectorConfig, shown
 from fastconnect.config.override_policy import refusal
 from fastconnect.config.worker import WorkerConfig, under
 from fastconnect.errors import ConfigError
-
-
-def _not_short(number: int) -> str | None:
-    return None if -(2**15) <= number < 2**15 else "Not a number of type SHORT"
 
 
 class SinkConnectorConfig(ConnectorConfig):
@@ -47,12 +43,11 @@ class SinkConnectorConfig(ConnectorConfig):
         ),
     ] = ""
     errors_deadletterqueue_topic_replication_factor: Annotated[
-        int,
+        Short,
         shown(
             "Error Handling, 7, MEDIUM, MEDIUM, Dead Letter Queue Topic Replication Factor",
             "The replication factor of that topic where it has to be created.",
         ),
-        Check(_not_short),
     ] = 3
     errors_deadletterqueue_context_headers_enable: Annotated[
         bool,
