@@ -45,7 +45,7 @@ def nogil_lines(page: Path) -> list[tuple[int, str]]:
     return found
 
 
-@pytest.mark.parametrize("part", ["batch", "columns", "delivery", "fetch", "send_loop"])
+@pytest.mark.parametrize("part", ["batch", "columns", "delivery", "fetched", "send_loop"])
 def test_what_runs_without_the_gil_is_white(annotated: Path, part: str) -> None:
     lines = nogil_lines(annotated / f"{part}.html")
     assert len(lines) > 10, "no annotated lines found: has the report's format changed?"
