@@ -314,13 +314,13 @@ def _warm_up() -> None:
 
     from fastconnect.config.connector import SourceConnectorConfig, client_properties
     from fastconnect.config.worker import WorkerConfig
-    from fastconnect.task.conversion import Conversion
+    from fastconnect.task.source_conversion import SourceConversion
 
     worker = WorkerConfig.parse({"bootstrap.servers": "localhost:9092"})
     config = {"name": "warm-up", "connector.class": "warm-up"}
     SourceConnectorConfig.parse(config)
     client_properties(worker, config, "warm-up", 0)
-    Conversion.of(worker, config)
+    SourceConversion.of(worker, config)
     sqlite3.connect(":memory:").close()
 
 

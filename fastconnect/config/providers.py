@@ -231,6 +231,18 @@ class Providers:
         return _VARIABLE.sub(value_of, text)
 
 
+def unknown_variables(config: Mapping[str, str | None], worker: Mapping[str, str]) -> list[tuple[str, str, str]]:
+    """(key, variable, provider) for each variable that looks like one of a provider which the worker does not name."""
+    named = _names(worker)
+    return [
+        (key, found[0], found[1])
+        for key, value in config.items()
+        if value is not None and "${" in value
+        for found in _VARIABLE.finditer(value)
+        if found[1] not in named and _class_of(found[1]) is not None
+    ]
+
+
 def restored(
     task_config: Mapping[str, str], raw: Mapping[str, str | None], resolved: Mapping[str, str | None]
 ) -> dict[str, str]:

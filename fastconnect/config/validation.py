@@ -20,7 +20,7 @@ from fastconnect.config.admin import admin_override_faults
 from fastconnect.config.client import is_secret
 from fastconnect.config.connector import FREE_PREFIXES, ConnectorConfig, SourceConnectorConfig, override_faults
 from fastconnect.config.error_handling import DEAD_LETTERS, ErrorSettings
-from fastconnect.config.providers import Providers
+from fastconnect.config.providers import Providers, unknown_variables
 from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_override_faults, group_of
 from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
@@ -135,6 +135,11 @@ class _Validator:
                 self.class_name = (self.config.get("connector.class") or "").strip()
             except ConfigError as error:
                 self.faults += error.faults
+            unknown = unknown_variables(self.config, self.worker.originals)
+            self.warnings += [
+                f"{key}: {variable} stays as it is written: the worker's config.providers name no {provider}"
+                for key, variable, provider in unknown
+            ]
         self.plugin = plugin = self._find_plugin()
         own = plugin.cls.config_class if plugin else Config  # type: ignore[attr-defined]
         self._keys(self.framework, self.config, leave_out=own)

@@ -30,8 +30,8 @@ class FileSourceConfig(Config):
     json_validate: Annotated[
         bool,
         Meta(
-            description="Whether to look for lines that are not JSON: errors.tolerance says whether one stops the task (none) or "
-            "is skipped (all). false sends JSON lines unseen. Format json only."
+            description="Whether to look for lines that are not JSON: errors.tolerance says whether one stops the task (none) "
+            "or is skipped (all). false sends JSON lines unseen. Format json only."
         ),
     ] = True
     key_field: Annotated[

@@ -25,8 +25,9 @@ from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, RetriableError, SendError
 from fastconnect.logs import facts
 from fastconnect.states import TaskId
-from fastconnect.task.conversion import Converters, SinkConversion
+from fastconnect.task.conversion import Converters
 from fastconnect.task.origin import DeadLetter, FetchedOrigin, Origin, RawHeader, raw_of
+from fastconnect.task.sink_conversion import SinkConversion
 from fastconnect.task.tolerance import (
     Failure,
     LogReporter,

@@ -12,8 +12,8 @@ from fastconnect._core import SendLoop, SendReport
 from fastconnect.api.record import RecordBatch, RecordMetadata, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import SendError
-from fastconnect.task.conversion import Converted
 from fastconnect.task.origin import DeadLetter, PolledOrigin, RawHeader, raw_of, record_of
+from fastconnect.task.source_conversion import Converted
 from fastconnect.task.tolerance import Failure, Stage, Tolerance
 
 logger = logging.getLogger(__name__)

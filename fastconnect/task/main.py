@@ -26,11 +26,11 @@ from fastconnect.storage.sqlite import SqliteOffsetStore
 from fastconnect.task import sink_main
 from fastconnect.task.connecting import connect, stop
 from fastconnect.task.context import TaskContext
-from fastconnect.task.conversion import SourceConversion
 from fastconnect.task.dead_letters import Reporters
 from fastconnect.task.delivered import Delivered, has_commit_record
 from fastconnect.task.offsets import OffsetFlusher
 from fastconnect.task.source import SourceLoop
+from fastconnect.task.source_conversion import SourceConversion
 from fastconnect.task.topics import TopicCreator
 from fastconnect.task.waiting import Orders
 

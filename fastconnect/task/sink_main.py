@@ -17,11 +17,11 @@ from fastconnect.config.worker import WorkerConfig
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import State, TargetState
 from fastconnect.task.connecting import connect, stop
-from fastconnect.task.conversion import SinkConversion
 from fastconnect.task.dead_letters import ErrantRecords, Reporters
 from fastconnect.task.partitions import Partitions
 from fastconnect.task.sink import MOST_IN_A_BATCH, SinkLoop
 from fastconnect.task.sink_context import SinkContext
+from fastconnect.task.sink_conversion import SinkConversion
 from fastconnect.task.waiting import Orders
 
 

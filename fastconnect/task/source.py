@@ -16,9 +16,9 @@ from fastconnect.errors import RetriableError, SendError
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel
 from fastconnect.states import State, TargetState
-from fastconnect.task.conversion import Converted, SourceConversion
 from fastconnect.task.delivered import Delivered
 from fastconnect.task.offsets import OffsetFlusher
+from fastconnect.task.source_conversion import Converted, SourceConversion
 from fastconnect.task.tolerance import StopAsked
 from fastconnect.task.topics import TopicCreator
 from fastconnect.task.waiting import Orders

@@ -197,3 +197,8 @@ def test_validation_looks_at_the_values_but_answers_with_the_variables(worker: d
         "tasks.max: Invalid value [hidden] for configuration tasks.max: Not a number of type INT"
     ]
     assert {value.definition.name: value.value for value in found.values}["batch.size"] == config["batch.size"]
+
+
+def test_a_variable_that_no_provider_answers_for_is_a_warning() -> None:
+    config = {"name": "c", "connector.class": "FileStreamSource", "topic": "t", "file": "${env:FILE}", "x": "${other:a}"}
+    assert "file: ${env:FILE} stays as it is written: the worker's config.providers name no env" in validate(config).warnings

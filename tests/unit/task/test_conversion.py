@@ -13,7 +13,8 @@ from fastconnect.api.transform import Header, Record, Records, Transform
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import DataError
 from fastconnect.reports import TaskChannel
-from fastconnect.task.conversion import SinkConversion, SourceConversion
+from fastconnect.task.sink_conversion import SinkConversion
+from fastconnect.task.source_conversion import SourceConversion
 from fastconnect.task.tolerance import Failure, ToleranceExceeded
 
 HERE = {"p": 1}

@@ -16,9 +16,9 @@ from fastconnect.api.transform import Header
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, DataError, SendError
 from fastconnect.states import TaskId
-from fastconnect.task.conversion import SinkConversion
 from fastconnect.task.dead_letters import DeadLetters, ErrantRecords, Reporters
 from fastconnect.task.origin import FetchedOrigin, PolledOrigin
+from fastconnect.task.sink_conversion import SinkConversion
 from fastconnect.task.tolerance import Failure, Stage, ToleranceExceeded
 
 TASK = TaskId("dlq-sink", 0)

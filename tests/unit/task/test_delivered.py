@@ -11,8 +11,8 @@ from fastconnect._core import SendLoop
 from fastconnect.api.transform import Records
 from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.reports import TaskChannel
-from fastconnect.task.conversion import Converted
 from fastconnect.task.delivered import Delivered, has_commit_record
+from fastconnect.task.source_conversion import Converted
 from fastconnect.task.tolerance import Failure, Tolerance
 
 HERE = {"p": 1}

@@ -16,9 +16,9 @@ from fastconnect.reports import KIND_STATE, TaskChannel, decode
 from fastconnect.states import State, TargetState
 from fastconnect.storage.memory import MemoryOffsetStore
 from fastconnect.task import source
-from fastconnect.task.conversion import SourceConversion
 from fastconnect.task.offsets import OffsetFlusher
 from fastconnect.task.source import SourceLoop
+from fastconnect.task.source_conversion import SourceConversion
 from fastconnect.task.tolerance import ToleranceExceeded
 from fastconnect.task.waiting import Orders
 
