@@ -126,7 +126,8 @@ cdef int32_t partition_of_chunk(Batch* batch, int64_t size) noexcept nogil:
     return topic.available[topic.at]
 
 
-cdef int64_t hand_over(rd_kafka_t* client, Batch* batch, rd_kafka_message_t* messages, int64_t count, int64_t size) noexcept nogil:
+cdef int64_t hand_over(
+        rd_kafka_t* client, Batch* batch, rd_kafka_message_t* messages, int64_t count, int64_t size) noexcept nogil:
     """Give `count` filled messages of `size` bytes to librdkafka; return how many it took. A refused one's `err` says why."""
     cdef int64_t i
     cdef int64_t taken = 0

@@ -26,7 +26,8 @@ cdef extern from *:
     /* The Arrow C data interface: a stable layout, published for being declared anew wherever it is used. */
     struct ArrowSchema {
         const char *format; const char *name; const char *metadata; int64_t flags; int64_t n_children;
-        struct ArrowSchema **children; struct ArrowSchema *dictionary; void (*release)(struct ArrowSchema *); void *private_data;
+        struct ArrowSchema **children; struct ArrowSchema *dictionary;
+        void (*release)(struct ArrowSchema *); void *private_data;
     };
     struct ArrowArray {
         int64_t length; int64_t null_count; int64_t offset; int64_t n_buffers; int64_t n_children;

@@ -176,7 +176,7 @@ cdef class FetchLoop(Client):
         """What the group has decided since the last call.
 
         Returns:
-            [("assign" | "revoke" | "lost", [(topic, partition), ...])], in order. Each wants its answer, `assign` or `unassign`.
+            [("assign" | "revoke" | "lost", [(topic, partition), ...])], in order. Each wants an answer: `assign` or `unassign`.
         """
         cdef int i
         decided = []

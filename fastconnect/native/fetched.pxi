@@ -172,7 +172,7 @@ cdef class Fetched:
         return found
 
     def packed(self):
-        """(ends, bytes, valid): the values as buffers of an Arrow large_binary array: int64 ends from 0 on, bytes, a bit each."""
+        """(ends, bytes, valid): the values as buffers of an Arrow large_binary array: int64 ends from 0, bytes, a bit each."""
         cdef Py_ssize_t i
         cdef int64_t size = 0
         cdef bytes ends = PyBytes_FromStringAndSize(NULL, (self.count + 1) * sizeof(int64_t))
