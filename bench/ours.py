@@ -49,7 +49,14 @@ def fill(turn: Turn, path: Path) -> None:
 
 def count(turn: Turn, converter: str, read: str) -> Figures:
     """`fastconnect run` with CountSink, which says itself when its first and its last record came."""
-    settings = {"topics": turn.topic, "count": turn.lines, "report": turn.folder, "read": read, "value.converter": converter}
+    settings = {
+        "name": turn.topic,
+        "topics": turn.topic,
+        "count": turn.lines,
+        "report": turn.folder,
+        "read": read,
+        "value.converter": converter,
+    }
     with start(turn, run_command(turn, "count_sink.properties", 1, settings, "--until-done")) as program:
         figures = put_part.watch(turn, program)
         done = program.wait(timeout_s=60)
@@ -61,7 +68,10 @@ def write_files(turn: Turn) -> Figures:
     """`fastconnect run` with FileSink to its end, when all files are complete: JSON lines, compressed with zstd."""
     folder = turn.folder / "out"
     with start(
-        turn, run_command(turn, "file_sink.properties", 1, {"topics": turn.topic, "path": folder}, "--until-done")
+        turn,
+        run_command(
+            turn, "file_sink.properties", 1, {"name": turn.topic, "topics": turn.topic, "path": folder}, "--until-done"
+        ),
     ) as program:
         topics.wait_until(lambda: program.poll() or any(folder.glob(".*.tmp")), "the first file is begun", every_s=0.01)
         began = time.monotonic()
