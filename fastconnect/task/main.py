@@ -14,7 +14,8 @@ from fastconnect._core import BatchTooLarge, LeaseLost, SendLoop
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
 from fastconnect.config.admin import admin_properties
-from fastconnect.config.connector import SourceConnectorConfig, client_properties
+from fastconnect.config.connector import client_properties
+from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.config.providers import Providers
 from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import WorkerConfig
@@ -84,7 +85,6 @@ def _run_source(
     spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig, batch_bytes: int | None = None
 ) -> bool:
     connector_class: type[SourceConnector[Any]] = plugins.find("source", spec.connector_config.get("connector.class") or "")
-    config = SourceConnectorConfig.parse(spec.connector_config)
     task: SourceTask[Any] = connector_class.task_class()
     store = SqliteOffsetStore(worker.offset_storage_file_filename)
     client = client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
@@ -103,7 +103,7 @@ def _run_source(
         channel.page,
         most_in_flight=int(client.pop("queue.buffering.max.messages")),
         most_bytes_in_flight=int(client.pop("queue.buffering.max.kbytes")) * 1024,
-        skip_failed_records=config.errors_tolerance == "all",
+        skip_failed_records=ErrorSettings.parse(spec.connector_config).errors_tolerance == "all",
         report_acks=tells_task,
         report_skipped=tells_task or reporters.wanted,
     )
