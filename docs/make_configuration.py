@@ -126,6 +126,7 @@ def _type(entry: ConfigField) -> str:
     name = {
         "BOOLEAN": "true or false",
         "INT": "whole number",
+        "SHORT": "whole number",
         "DOUBLE": "number",
         "LIST": "list",
         "CLASS": "class",
