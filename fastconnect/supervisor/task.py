@@ -204,7 +204,7 @@ class Task:
             return
         self._stuck = stuck
         if stuck:
-            self.reason = "its loop makes no turn: its poll may be blocked"
+            self.reason = "its loop makes no turn: its poll or put may be blocked"
             logger.warning("Task is stuck: %s.", self.reason, extra=logs.about(self.id, silent_ms=int(silent_ms or 0)))
         else:
             self.reason = None

@@ -151,7 +151,7 @@ def test_a_task_that_makes_no_turn_is_called_stuck_and_left_alone(make_worker: M
     worker = make_worker(stuck_after_ms=30)
     task = worker.start(do="silent-for-a-while")
     pid = worker.running(task)
-    worker.status(task, State.RUNNING, pid=pid, reason="its loop makes no turn: its poll may be blocked")
+    worker.status(task, State.RUNNING, pid=pid, reason="its loop makes no turn: its poll or put may be blocked")
     (worker.folder / "go-on").touch()
     worker.status(task, State.RUNNING, pid=pid, reason=None)
 
