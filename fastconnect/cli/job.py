@@ -312,6 +312,7 @@ def _warm_up() -> None:
     """Do once what every child does first: the caches that this fills are then shared, not made anew in each (some 4 MB)."""
     import sqlite3
 
+    from fastconnect import plugins
     from fastconnect.config.connector import SourceConnectorConfig, client_properties
     from fastconnect.config.worker import WorkerConfig
     from fastconnect.task.source_conversion import SourceConversion
@@ -321,6 +322,8 @@ def _warm_up() -> None:
     SourceConnectorConfig.parse(config)
     client_properties(worker, config, "warm-up", 0)
     SourceConversion.of(worker, config)
+    for name in ("FileStreamSource", "FileSource", "SequenceSource"):
+        plugins.find("source", name)
     sqlite3.connect(":memory:").close()
 
 
