@@ -48,7 +48,8 @@ def run(request: RunConnector, worker: WorkerConfig, tell: Callable[[bytes], Non
     """
     first, connector = _begin(request, worker)
     if connector is None:
-        return _encoded(first)
+        nothing_to_say = request.action == "watch" and not first.faults and first.failure is None
+        return b"" if nothing_to_say else _encoded(first)
     tell(b"" if request.action == "watch" else _encoded(first))
     try:
         return connector.watch(lambda report: tell(_encoded(report)))

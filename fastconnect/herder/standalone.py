@@ -297,9 +297,9 @@ class StandaloneHerder(Herder):
             known = connector.report or ConnectorReport()
             connector.report = msgspec.structs.replace(known, failure=wrong)
             self._take_failure(connector, wrong)
-            return
-        connector.report = report
-        self._start_all()
+        elif answer.goes_on:  # a last answer only says how it ended
+            connector.report = report
+            self._start_all()
 
     def _take_failure(self, connector: _Connector, failure: Failure) -> None:
         wait_ms = connector.retries.next_wait_ms()

@@ -209,8 +209,9 @@ class _Run:
     def _died(self, death: Death) -> None:
         self.listen()
         os.close(self._fd)
-        kind, body = self._last or (_ANSWER, b"")
-        if death.exit_code == Exit.OK and kind == _ANSWER and (body or self.goes_on) and not self._too_long:
+        kind, body = self._last or (_ERROR, b"")
+        may_be_silent = self.goes_on or self.request.action == "watch"
+        if death.exit_code == Exit.OK and kind == _ANSWER and (body or may_be_silent) and not self._too_long:
             answer = ConnectorAnswer(self.request.request, body=body or None)
         else:
             why = self._why(death, body if kind == _ERROR else b"")

@@ -197,6 +197,8 @@ class Entrypoints:
                         raise ValueError("the source is gone")
                     time.sleep(0.005)
                 return b""
+            case "silent":
+                return b""
             case "large":
                 return b"x" * 10_000_000
         return f"{request.action} {request.name} {worker.slots_max} {os.getpid()}".encode()

@@ -259,3 +259,10 @@ def test_the_values_of_config_providers_stay_in_the_process(worker, tmp_path):
     assert report.task_configs[0]["topic"] == variable
     assert "hidden-topic" not in str(report)
     masking.forget()
+
+
+def test_a_connector_that_does_not_watch_says_nothing_when_only_that_is_asked(worker):
+    config = {"name": "tables", "connector.class": "test.TablesSource", "topic": "t", "tables": "a"}
+    told: list[bytes] = []
+    assert connector_process.run(RunConnector(1, "watch", "tables", config), worker, told.append) == b""
+    assert told == []

@@ -535,3 +535,12 @@ def test_a_stopped_connector_watches_no_more_and_a_resumed_one_does_again():
     assert worker.taken(StopTask) == []
     worker.herder.set_target("a", TargetState.STARTED)
     assert [each.action for each in worker.taken(RunConnector)] == ["watch"]
+
+
+def test_a_connector_that_watches_nothing_changes_nothing_for_a_new_herder():
+    running = [TaskStatus(TaskId("a", 0), 0, 1, State.RUNNING, pid=5, started_count=1)]
+    worker = Worker("a", inventory=Inventory(running))
+    (request,) = worker.taken(RunConnector)
+    says(worker, request.request, goes_on=False, task_configs=[])
+    worker.herder.hear(ConnectorAnswer(request.request))
+    assert worker.commands == []

@@ -525,3 +525,11 @@ def test_a_connector_can_be_told_to_watch_no_more(worker: Any, until: Callable[.
     assert worker.answer(1).goes_on
     worker.send(StopConnector("orders"))
     until((worker.folder / "watcher-stopped").exists)
+
+
+def test_a_connector_with_nothing_to_watch_may_be_silent(worker: Any) -> None:
+    worker.send(RunConnector(1, "watch", "orders", {"do": "silent"}))
+    answer = worker.answer(1)
+    assert (answer.body, answer.error, answer.goes_on) == (None, None, False)
+    worker.send(RunConnector(2, "watch", "orders", {"do": "exit"}))
+    assert worker.answer(2).error == "connector orders, watching its source: its process ended without an answer"
