@@ -280,3 +280,6 @@ class FetchLoop:
     def last_error(self) -> str: ...
     @property
     def fatal_error(self) -> tuple[str, str] | None: ...
+
+def fill_heap_holes() -> int:
+    """Allocate, for good, what free blocks the heap has in between, so that children allocate close together; return bytes."""

@@ -53,6 +53,11 @@ cdef class FetchLoop(Client):
     def __dealloc__(self):
         self.close()
 
+    def wake_by(self, int fd):
+        """Write to `fd` whenever a message, a rebalance or the answer to a commit comes, so that a poll() on `fd` wakes."""
+        Client.wake_by(self, fd)
+        rd_kafka_queue_io_event_enable(self.commit_queue, fd, b"\x01\0\0\0\0\0\0\0", 8)
+
     def subscribe(self, topics not None):
         """Become a member of the group for these topics; a name that begins with `^` is a regular expression."""
         cdef rd_kafka_topic_partition_list_t* wanted = rd_kafka_topic_partition_list_new(len(topics))

@@ -22,7 +22,7 @@ import msgspec
 from setproctitle import setproctitle
 
 from fastconnect import logs
-from fastconnect._core import StatusRegion
+from fastconnect._core import StatusRegion, fill_heap_holes
 from fastconnect.states import Exit, State, TaskId
 from fastconnect.supervisor.connector_runs import ConnectorRuns
 from fastconnect.supervisor.control import (
@@ -116,6 +116,7 @@ class Supervisor(Generic[W]):
         adopt_orphans()
         # What is there now stays: the collector shall not touch it, so that its memory remains shared with the children.
         gc.collect()
+        fill_heap_holes()
         gc.freeze()
         with SignalQueue() as self._signals, selectors.DefaultSelector() as self._selector:
             self._open()
