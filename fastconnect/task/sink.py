@@ -11,20 +11,22 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Protocol, cast
 
 from fastconnect._core import Fetched, FetchLoop, LeaseLost, StatusPage, boottime_ns
-from fastconnect.api.sink_records import Decoder, SinkRecords, TopicPartition
+from fastconnect.api.sink_records import SinkRecords, TopicPartition
 from fastconnect.api.task import SinkTask
-from fastconnect.errors import ConnectError, RetriableError, SendError
+from fastconnect.errors import ConnectError, RetriableError
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel
 from fastconnect.states import State, TargetState
 from fastconnect.task.job_end import JobEnd
 from fastconnect.task.partitions import Partitions
+from fastconnect.task.sink_batch import Batch, Batches, Conversion
+from fastconnect.task.sink_commits import Commits
 from fastconnect.task.sink_context import SinkContext
+from fastconnect.task.sink_group import Membership
 from fastconnect.task.tolerance import StopAsked
 from fastconnect.task.waiting import Orders
 
@@ -34,34 +36,7 @@ LOOK_AGAIN_MS = 500
 """The longest sleep: how late a target state set without a signal is noticed, and how often an idle task's put is called."""
 
 ANSWER_MS = 10
-"""How soon the answer to a commit is looked for: it wakes nobody."""
-
-FEWEST_IN_A_BATCH = 500
-"""A put gets at most so many records at first (Kafka Connect's max.poll.records), and never is held to fewer ..."""
-
-MOST_IN_A_BATCH = 5_000
-"""... but to twice as many each time that it was quick, up to these."""
-
-QUICK_PUT_NS = 100_000_000
-SLOW_PUT_NS = 1_000_000_000
-"""A put that takes longer is given half as much next time: stops, pauses and rebalances wait for it."""
-
-ANSWER_WITHIN_S = 30.0
-"""How long the group's offsets are asked for before an assignment fails the task; meanwhile it stays a member."""
-
-LEAVE_WITHIN_S = 2.0
-
-TRY_COMMIT_AGAIN = ("REBALANCE_IN_PROGRESS", "_WAIT_COORD", "COORDINATOR_", "NOT_COORDINATOR", "_TRANSPORT")
-"""Errors of a commit that are over when the group has settled."""
-
-
-class Conversion(Decoder, Protocol):
-    """What the loop needs of the converters and the chain: see conversion.SinkConversion."""
-
-    @property
-    def passes_raw(self) -> bool:
-        """Whether the records may be decoded when the task looks at them."""
-        ...
+"""How often a job that is about to end looks whether the rest of its group is done, too: that wakes nobody."""
 
 
 class Reports(Protocol):
@@ -78,28 +53,6 @@ class Errant(Protocol):
     def put(self, batch: Fetched | None) -> None:
         """The task is given these messages now; None: no more."""
         ...
-
-
-class Batch:
-    """Records for a put, and up to where each partition is put with them."""
-
-    def __init__(self, records: SinkRecords, ends: dict[TopicPartition, int], size: int) -> None:
-        self.records = records
-        self.ends = ends
-        self.size = size
-        self.handed_over = False
-
-    def without(self, gone: Collection[TopicPartition]) -> Batch | None:
-        """The batch without the records of these partitions; None if there are no others."""
-        ends = {where: end for where, end in self.ends.items() if where not in gone}
-        if len(ends) == len(self.ends):
-            return self
-        kept = [i for i, where in enumerate(self.records.topic_partitions) if where not in gone]
-        if not ends:
-            return None
-        batch = Batch(self.records.select(kept), ends, self.size * len(kept) // max(1, len(self.records)))
-        batch.handed_over = self.handed_over
-        return batch
 
 
 class SinkLoop:
@@ -142,29 +95,19 @@ class SinkLoop:
         self.orders = orders
         self.channel = channel
         self.page: StatusPage = channel.page
-        self.topics = topics
-        self.reset = reset
-        self.commit_timeout = commit_timeout_ms / 1000
+        self.group = Membership(fetch_loop, channel.page, orders, topics=topics, reset=reset, topics_again_ms=topics_again_ms)
+        self.commits = Commits(fetch_loop, partitions, channel.page, orders, commit_timeout_ms)
         self.stop_within_ms = stop_within_ms
         self.reports = reports
         self.errant = errant
         self._job_end = JobEnd(fetch_loop) if until_done else None
-        self._batch_most = batch_most or MOST_IN_A_BATCH
-        self._batch_fewest = min(FEWEST_IN_A_BATCH, self._batch_most)
-        self._batch_size = self._batch_fewest
-        self._batches: deque[Batch] = deque()  # the first is the next to be put; more than one only while that fails
+        self._batches = Batches(batch_most)
         self._retry_at: float | None = None
         self._held = False  # all partitions are paused: by order, or for a put that is tried again
         self._held_by_order = False
         self._commit_interval = commit_interval_ms / 1000
         self._next_commit = time.monotonic() + self._commit_interval
-        self._commit_number = 0
-        self._committing: dict[TopicPartition, int] | None = None
-        self._commit_began = 0.0
-        self._commits = True  # whether pre_commit gives offsets
-        self._topics_again_s = topics_again_ms / 1000
-        self._topics_at = 0.0
-        self._subscribed: list[str] = []
+        self._gives_offsets = True  # whether pre_commit does
         self._progress_at = 0.0
 
     # ---- what is asked of it ----
@@ -199,11 +142,11 @@ class SinkLoop:
         except Exception as error:
             self._close_failed()
             if isinstance(error, ConnectError) and not error.retry_helps:
-                self._leave()  # it does not come back: its partitions are for others
+                self.group.leave()  # it does not come back: its partitions are for others
             raise
         self._publish_progress()
         committed = self._close(self.partitions.all, commit=True)
-        self._leave()
+        self.group.leave()
         if not committed:
             logger.warning("Stopped with offsets that could not be committed; what was put since will be put again.")
         return committed
@@ -211,10 +154,10 @@ class SinkLoop:
     # ---- one turn ----
 
     def _turn(self) -> None:
-        self._subscribe_if_due()
-        self._hear_of_commits()
+        self.group.subscribe_if_due(self._begin_job)
+        self.commits.hear()
         now = time.monotonic()
-        if self._committing is None and (now >= self._next_commit or self.context.commit_requested):
+        if not self.commits.busy and (now >= self._next_commit or self.context.commit_requested):
             self._commit()
             self._next_commit = time.monotonic() + self._commit_interval
         self._rewind()
@@ -236,45 +179,22 @@ class SinkLoop:
         if self._retry_at is not None:
             until = min(until, self._retry_at)
         ending = self._job_end is not None and bool(self.context.finishing) and not self.page.at_end
-        longest_ms = ANSWER_MS if ending or self._committing is not None else LOOK_AGAIN_MS
+        longest_ms = ANSWER_MS if ending else LOOK_AGAIN_MS
         return max(0, min(longest_ms, round((until - time.monotonic()) * 1000)))
 
     def _fetch(self, wait_ms: int) -> Fetched | None:
-        fetched = self.fetch_loop.fetch(0, self._batch_size)
+        fetched = self.fetch_loop.fetch(0, self._batches.size)
         if fetched is None and wait_ms > 0:
             self.orders.wait(wait_ms)
-            fetched = self.fetch_loop.fetch(0, self._batch_size)
+            fetched = self.fetch_loop.fetch(0, self._batches.size)
         return fetched
-
-    def _take(self, fetched: Fetched) -> None:
-        """Queue what was fetched for the next put, converted if it has to be."""
-        count = len(fetched)
-        self.page.records_polled += count
-        ends: dict[TopicPartition, int] = {}
-        strange: list[TopicPartition] = []
-        for topic, number, end, _ in fetched.ends():
-            where = TopicPartition(topic, number)
-            if where in self.partitions:
-                ends[where] = end
-            else:
-                strange.append(where)  # revoked meanwhile: another task's now
-        if not ends:
-            return
-        size = fetched.size()
-        if self.conversion.passes_raw:
-            records = SinkRecords(fetched, self.conversion)
-        else:
-            records = SinkRecords(fetched, self.conversion, self.conversion.decode(fetched))
-        batch = Batch(records, {**ends, **dict.fromkeys(strange, 0)}, size).without(strange)
-        if batch is not None:
-            self._batches.append(batch)
 
     # ---- put ----
 
     def _put(self) -> None:
         """Have the task take the next batch, or none at all."""
         self._check_lease()
-        batch = self._batches[0] if self._batches else None
+        batch = self._batches.first
         count = 0 if batch is None else len(batch.records)
         began_ns = boottime_ns()
         if batch is not None and not batch.handed_over:
@@ -292,23 +212,15 @@ class SinkLoop:
             if self.errant is not None:
                 self.errant.put(None)
         if batch is not None:
-            took_ns = boottime_ns() - began_ns
             self.page.take_over(count, batch.size, began_ns)
             for where, end in batch.ends.items():
                 partition = self.partitions.get(where)
                 if partition is not None:
                     partition.put(end)
-            self._batches.popleft()
-            self._fit_batch_size(count, took_ns)
+            self._batches.put(boottime_ns() - began_ns)
         if self._retry_at is not None:
             self._retry_at = None
             self._hold(self._held_by_order)
-
-    def _fit_batch_size(self, count: int, took_ns: int) -> None:
-        if took_ns > SLOW_PUT_NS:
-            self._batch_size = max(self._batch_fewest, self._batch_size // 2)
-        elif took_ns < QUICK_PUT_NS and count >= self._batch_size:
-            self._batch_size = min(self._batch_most, self._batch_size * 2)
 
     def _retry_later(self, error: RetriableError) -> None:
         wait_ms, self.context.retry_ms = self.context.retry_ms, None
@@ -378,27 +290,14 @@ class SinkLoop:
         if not offsets:
             return
         self._forget(offsets)
-        self._through(lambda: self.fetch_loop.seek([(*where, offset) for where, offset in offsets.items()]))
+        self.group.seek(offsets)
 
     def _forget(self, partitions: Collection[TopicPartition]) -> None:
         """Drop the records of these partitions that wait for a put."""
-        kept = [batch.without(partitions) for batch in self._batches]
-        self._batches = deque(batch for batch in kept if batch is not None)
+        self._batches.forget(partitions)
         if not self._batches and self._retry_at is not None:
             self._retry_at = None
             self._hold(self._held_by_order)
-
-    def _through(self, ask: Any) -> Any:
-        """Ask the cluster again while it has no answer yet."""
-        until = time.monotonic() + ANSWER_WITHIN_S
-        while True:
-            try:
-                return ask()
-            except RetriableError as error:
-                if time.monotonic() > until or self.orders.target is TargetState.STOPPED:
-                    raise SendError(error.message) from error
-                self.page.beat()
-                self.orders.wait(20)
 
     # ---- commit ----
 
@@ -409,10 +308,7 @@ class SinkLoop:
             self.context.finishing = frozenset(self.partitions.all)
         offsets = self._pre_commit(self.partitions.all, closing=False)
         if offsets:
-            self._commit_number += 1
-            self._committing = offsets
-            self._commit_began = time.monotonic()
-            self.fetch_loop.commit([(*where, offset) for where, offset in offsets.items()], self._commit_number)
+            self.commits.begin(offsets)
 
     def _pre_commit(self, partitions: Collection[TopicPartition], *, closing: bool) -> dict[TopicPartition, int]:
         """What is to be committed of these partitions; nothing if that is nothing new, or if the task's flush has failed."""
@@ -436,7 +332,7 @@ class SinkLoop:
             logger.error("Flush failed; all since the last commit is put again. %s", _named(error), exc_info=error)
             self._go_back(partitions)
             return {}
-        self._commits = bool(wanted)
+        self._gives_offsets = bool(wanted)
         offsets, refused = self.partitions.to_commit({TopicPartition(*where): offset for where, offset in wanted.items()}, put)
         for sentence in refused:
             logger.warning("An offset from pre_commit is ignored: %s.", sentence)
@@ -448,82 +344,12 @@ class SinkLoop:
         for where, offset in back.items():
             self.partitions[where].rewind(offset)
 
-    def _hear_of_commits(self) -> None:
-        for number, failure in self.fetch_loop.take_commits():
-            self._end_commit(number, failure)
-        if self._committing is not None and time.monotonic() - self._commit_began > self.commit_timeout:
-            logger.error("Commit took too long and is given up; the next one has its offsets too.")
-            self.page.offset_flush_failures += 1
-            self._committing = None
-            self._commit_number += 1  # should the answer still come, it is an answer to nothing
-
-    def _end_commit(self, number: int, failure: str | None) -> bool:
-        """Take the answer to a commit; whether that was the one that is waited for, and it is done."""
-        if self._committing is None or number != self._commit_number:
-            return False
-        offsets, self._committing = self._committing, None
-        if failure is not None:
-            self.page.offset_flush_failures += 1
-            logger.error("Offsets could not be committed; the next commit has them too.", extra=facts(reason=failure))
-            return False
-        self.page.records_flushed += self.partitions.committed(offsets)
-        self.page.offset_flushes += 1
-        return True
-
-    def _commit_and_wait(self, offsets: dict[TopicPartition, int], within_ms: int) -> bool:
-        until = time.monotonic() + within_ms / 1000
-        while offsets:
-            self._commit_number += 1
-            self._committing = offsets
-            self.fetch_loop.commit([(*where, offset) for where, offset in offsets.items()], self._commit_number)
-            failure = self._answer_to(self._commit_number, until)
-            if failure is None:
-                return self._end_commit(self._commit_number, None)
-            if time.monotonic() > until or not failure.startswith(TRY_COMMIT_AGAIN):
-                self._end_commit(self._commit_number, failure)
-                return False
-            self.page.beat()
-            self.orders.wait(50)
-        return True
-
-    def _answer_to(self, number: int, until: float) -> str | None:
-        while (left_ms := round((until - time.monotonic()) * 1000)) > 0:
-            for answered, failure in self.fetch_loop.take_commits(min(left_ms, LOOK_AGAIN_MS)):
-                if answered == number:
-                    return failure
-            self.page.beat()
-        return "no answer in time"
-
     # ---- the group ----
-
-    def _subscribe_if_due(self) -> None:
-        """Subscribe to the topics; to those of a pattern again and again, since they come and go."""
-        if time.monotonic() < self._topics_at:
-            return
-        self._topics_at = time.monotonic() + self._topics_again_s
-        pattern = self.topics
-        if isinstance(pattern, re.Pattern):
-            try:
-                wanted = sorted(name for name in self.fetch_loop.existing_topics() if _is_read(pattern, name))
-            except RetriableError as error:
-                logger.warning("The topics are not known: %s", error)
-                self._topics_at = time.monotonic() + 1
-                return
-        else:
-            wanted = list(pattern)
-            self._topics_at = float("inf")
-        if wanted != self._subscribed:
-            logger.info("Reading topics.", extra=facts(topics=",".join(wanted)))
-            self._begin_job(wanted)
-            self.fetch_loop.subscribe(wanted)
-            self._subscribed = wanted
-        elif not wanted and self._job_end is not None and not self._job_end.begun:
-            self._begin_job(wanted)
 
     def _begin_job(self, topics: list[str]) -> None:
         job_end = self._job_end
         if job_end is not None and not job_end.begun:
-            self._through(lambda: job_end.begin(topics))
+            self.group.insist(lambda: job_end.begin(topics))
 
     def _answer_rebalances(self, fetched: Fetched | None) -> None:
         """Do what the group has decided, then queue what was fetched of partitions that are still the task's."""
@@ -539,10 +365,11 @@ class SinkLoop:
                 self.fetch_loop.unassign(some)
                 self._say("Partitions are given up." if what == "revoke" else "Partitions are lost.", some)
         if fetched is not None:
-            self._take(fetched)
+            self.page.records_polled += len(fetched)
+            self._batches.add(Batch.of(fetched, self.conversion, self.partitions))
 
     def _open(self, some: list[TopicPartition]) -> None:
-        positions = self._positions(some)
+        positions = self.group.positions(some)
         for where in some:
             self.partitions.add(where, positions[where])
         if some:
@@ -562,19 +389,6 @@ class SinkLoop:
             shown = ",".join(names[:20]) + (f",...{len(names) - 20} more" if len(names) > 20 else "")
             logger.info(sentence, extra=facts(partitions=shown, now=len(self.partitions)))
 
-    def _positions(self, some: list[TopicPartition]) -> dict[TopicPartition, int | None]:
-        """Where to begin: at the committed offset, else where `auto.offset.reset` says."""
-        positions: dict[TopicPartition, int | None] = {}
-        if not some:
-            return positions
-        for topic, number, offset in self._through(lambda: self.fetch_loop.committed(some)):
-            where = TopicPartition(topic, number)
-            positions[where] = offset
-            if offset is None and self.reset != "error":
-                first, end = self._through(lambda where=where: self.fetch_loop.watermarks(*where))
-                positions[where] = first if self.reset == "earliest" else end
-        return positions
-
     def _close(self, some: list[TopicPartition], *, commit: bool) -> bool:
         """Close partitions of the task, with a commit before if they are still the task's to commit.
 
@@ -588,7 +402,7 @@ class SinkLoop:
             self.context.finishing |= frozenset(some)
             try:
                 offsets = self._pre_commit(some, closing=True)
-                committed = self._commit_and_wait(offsets, min(round(self.commit_timeout * 1000), self.stop_within_ms))
+                committed = self.commits.commit_and_wait(offsets, min(self.commits.timeout_ms, self.stop_within_ms))
             except _FlushFailedError:
                 committed = False
         self.task.close(some)
@@ -607,21 +421,6 @@ class SinkLoop:
                 logger.warning("Closing the partitions failed too. %s", _named(error))
             self.partitions.remove(some)
 
-    def _leave(self) -> None:
-        """Leave the group, so that the partitions go to others at once and not when the session has ended."""
-        until = time.monotonic() + LEAVE_WITHIN_S
-        try:
-            self.fetch_loop.unsubscribe()
-            while self.fetch_loop.member_id and time.monotonic() < until:
-                self.fetch_loop.fetch(5)
-                for what, pairs in self.fetch_loop.take_rebalance():
-                    if what == "assign":
-                        self.fetch_loop.assign([(*pair, None) for pair in pairs])
-                    else:
-                        self.fetch_loop.unassign(pairs)
-        except Exception as error:
-            logger.warning("The group could not be left: it waits for this task until its session ends. %s", _named(error))
-
     # ---- how far ----
 
     def _note_progress(self) -> None:
@@ -638,24 +437,19 @@ class SinkLoop:
         self.page.source_position, self.page.source_end = self.partitions.progress(known)
 
     def _look_for_end(self, job_end: JobEnd) -> None:
-        if self._batches or self._committing is not None or not job_end.own_are_put(self.partitions):
+        if self._batches or self.commits.busy or not job_end.own_are_put(self.partitions):
             return
         every = frozenset(self.partitions.all)
         if not every <= self.context.finishing:
             self.context.finishing = every
             self.context.commit_requested = True
-        elif job_end.all_is_committed(commits=self._commits):
+        elif job_end.all_is_committed(commits=self._gives_offsets):
             self.page.at_end = 1
             self.channel.tell_state(State.RUNNING, "all that was there at the start is put and committed")
 
 
 class _FlushFailedError(Exception):
     """The task's flush has failed as its partitions were closed."""
-
-
-def _is_read(pattern: re.Pattern[str], topic: str) -> bool:
-    # As Kafka's clients with exclude.internal.topics, which is on by default.
-    return topic not in ("__consumer_offsets", "__transaction_state") and pattern.fullmatch(topic) is not None
 
 
 def _named(error: BaseException) -> str:

@@ -19,7 +19,8 @@ from fastconnect.states import State, TargetState
 from fastconnect.task.connecting import connect, stop
 from fastconnect.task.dead_letters import ErrantRecords, Reporters
 from fastconnect.task.partitions import Partitions
-from fastconnect.task.sink import MOST_IN_A_BATCH, SinkLoop
+from fastconnect.task.sink import SinkLoop
+from fastconnect.task.sink_batch import MOST_IN_A_BATCH
 from fastconnect.task.sink_context import SinkContext
 from fastconnect.task.sink_conversion import SinkConversion
 from fastconnect.task.waiting import Orders

@@ -103,7 +103,7 @@ def test_killed_tasks_lose_nothing_and_write_nothing_twice(
     lines = fill(run, fresh_topic, kafka, 200_000)
     out = run.folder / "out"
     settings = {
-        "consumer.override.max.poll.records": 25,
+        "consumer.override.max.poll.records": 8,
         "roll.records": 3_000,
         "offset.flush.interval.ms": 100,
         "restart.max.failures": -1,
@@ -117,7 +117,7 @@ def test_killed_tasks_lose_nothing_and_write_nothing_twice(
     kills = 0
     chance = random.Random(7)
     while command.is_running:
-        time.sleep(0.3)
+        time.sleep(0.2)
         tasks = command.tasks()
         if kills < 12 and tasks:
             chance.choice(tasks).send(signal.SIGKILL)

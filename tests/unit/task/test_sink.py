@@ -18,7 +18,7 @@ from fastconnect.api.transform import Records
 from fastconnect.errors import ConnectError, SendError
 from fastconnect.reports import KIND_STATE, TaskChannel, decode
 from fastconnect.states import State, TargetState, TaskId
-from fastconnect.task import job_end, sink
+from fastconnect.task import job_end, sink, sink_group
 from fastconnect.task.partitions import Partitions
 from fastconnect.task.sink import SinkLoop
 from fastconnect.task.sink_context import SinkContext
@@ -676,7 +676,7 @@ def test_topics_of_a_pattern_are_subscribed_to_as_they_come(rig: MakeRig) -> Non
 
 
 def test_a_cluster_that_does_not_answer_fails_the_task_in_the_end(rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sink, "ANSWER_WITHIN_S", 0.05)
+    monkeypatch.setattr(sink_group, "ANSWER_WITHIN_S", 0.05)
     under_test = rig(A)
 
     def silent(*_: Any) -> Any:
