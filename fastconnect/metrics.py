@@ -27,20 +27,34 @@ class Metric(msgspec.Struct, frozen=True):
 
 METRICS: tuple[Metric, ...] = (
     Metric("heartbeat_ns", "gauge", "ns", "When the task's loop last turned, on the clock that also counts suspended time."),
-    Metric("polls", "counter", "calls", "How often the connector was asked for records."),
-    Metric("records_polled", "counter", "records", "Records that the connector handed over."),
+    Metric("polls", "counter", "calls", "How often the connector was asked for records; of a sink, how often put was called."),
+    Metric(
+        "records_polled", "counter", "records", "Records that the connector handed over; of a sink, those fetched from Kafka."
+    ),
     Metric("records_filtered", "counter", "records", "Records that a transform dropped."),
     Metric("records_skipped", "counter", "records", "Bad records that were dropped because errors.tolerance is all."),
-    Metric("records_sent", "counter", "records", "Records handed to the Kafka client."),
-    Metric("records_acked", "counter", "records", "Records that the broker has acknowledged."),
+    Metric("records_sent", "counter", "records", "Records handed to the Kafka client; of a sink, to its put."),
+    Metric(
+        "records_acked",
+        "counter",
+        "records",
+        "Records that the broker has acknowledged; of a sink, those that its put has taken.",
+    ),
     Metric("records_failed", "counter", "records", "Records that were refused for good; their offsets are never flushed."),
     Metric("bytes_sent", "counter", "bytes", "Bytes of the keys and values handed to the Kafka client."),
     Metric("bytes_acked", "counter", "bytes", "Bytes of the keys and values that the broker has acknowledged."),
-    Metric("retries", "counter", "sends", "Sends tried again because the client's queue was full."),
+    Metric(
+        "retries", "counter", "sends", "Sends tried again because the client's queue was full; of a sink, puts tried again."
+    ),
     Metric("blocked_ns", "counter", "ns", "Time spent waiting for room in the client's queue: the broker is the slower one."),
     Metric("offset_flushes", "counter", "flushes", "Writes of source offsets to the offset store."),
     Metric("offset_flush_failures", "counter", "flushes", "Writes of source offsets that failed; they are tried again."),
-    Metric("records_flushed", "counter", "records", "Records covered by the source offsets written so far."),
+    Metric(
+        "records_flushed",
+        "counter",
+        "records",
+        "Records covered by the source offsets written so far; of a sink, by the group's committed offsets.",
+    ),
     Metric("source_position", "gauge", "source units", "How far the task has read, in the source's own unit (bytes, rows)."),
     Metric("source_end", "gauge", "source units", "Where the source ends, in the same unit; -1 where that is not known."),
     Metric("at_end", "gauge", "0 or 1", "1 once the source has ended and everything from it is delivered and flushed."),

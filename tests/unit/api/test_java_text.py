@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fastconnect.api.java_text import double_text, float_text, java_string, round_to_float32
+from fastconnect.api.java_text import as_hash_maps, double_text, float_text, java_string, round_to_float32
 from fastconnect.api.schema import Schema, Struct
 
 
@@ -48,3 +48,20 @@ def test_values_are_written_as_javas_to_string_writes_them() -> None:
     assert java_string({"a": None, 1: [1e10, "x"], "d": Decimal("1E+3")}) == "{a=null, 1=[1.0E10, x], d=1E+3}"
     assert java_string(datetime.datetime(2024, 2, 29, 12, 34, 56, tzinfo=datetime.UTC)) == "Thu Feb 29 12:34:56 UTC 2024"
     assert java_string(datetime.date(2024, 3, 1)) == "Fri Mar 01 00:00:00 UTC 2024"
+
+
+# Input and output of `new HashMap<String, ...>()` of OpenJDK 17: keys in the order of their `put`, and in that of `keySet()`.
+HASH_MAPS = [
+    (
+        "dki,nm,uahb,cxjkqjb,dscvxv,x,iwshmvdn,zysuxsys,dotmnmx,yjtj,zqkkmjh,mj,iirjaoah,zo,fcofobplé😀,xc,sqppa",
+        "dki,cxjkqjb,dscvxv,sqppa,xc,uahb,zysuxsys,zqkkmjh,zo,x,iirjaoah,dotmnmx,fcofobplé😀,iwshmvdn,mj,nm,yjtj",
+    ),
+    ("id,name,email,n,ok", "name,id,ok,email,n"),
+]
+
+
+@pytest.mark.parametrize(("put", "keys"), HASH_MAPS)
+def test_maps_have_the_order_of_javas_hash_maps(put: str, keys: str) -> None:
+    made = as_hash_maps({key: [{"b": 1, "a": 2}] for key in put.split(",")})
+    assert list(made) == keys.split(",")
+    assert list(made[keys.partition(",")[0]][0]) == ["a", "b"]
