@@ -155,7 +155,8 @@ def test_a_broker_that_is_away_for_a_while_costs_no_record_and_no_task(
     run: Shell, broker: OwnBroker, theirs: Topics, fresh_topic: str, away: type[Cut]
 ) -> None:
     theirs.create(fresh_topic)
-    command = run.start(*words_for(fresh_topic, broker))
+    # Slow enough that the records last longer than a broker needs for ending in an orderly way.
+    command = run.start(*words_for(fresh_topic, broker, rate=RATE // 4))
     until(lambda: theirs.count(fresh_topic) > 500, "records arrive")
     tasks = command.tasks()
     with away(broker):
