@@ -86,10 +86,12 @@ def _origin(found: list[results.Result]) -> str:
     )
     versions = _distinct(f"Python {v['python'].split()[-1]}, librdkafka {v['librdkafka']}" for v in _all(found, "versions"))
     dates = sorted({m["time"][:10] for m in _all(found, "machine")})
-    rounds = max(result["settings"]["repeats"] for result in found)
+    counts = sorted({result["settings"]["repeats"] for result in found})
+    rounds = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
     days = " to ".join(dict.fromkeys((dates[0], dates[-1])))
     return (
-        f"Medians of {rounds} rounds in which the contestants took turns, broker on the same machine: {'; '.join(machines)}. "
+        f"Medians of {rounds} rounds (each result says how many) in which the contestants took turns, broker on the same "
+        f"machine: {'; '.join(machines)}. "
         f"{'; '.join(versions)}. {days}. Settings, versions and every single figure are in "
         "[bench/results/](bench/results/), what each scenario measures is in [bench/README.md](bench/README.md)."
     )
