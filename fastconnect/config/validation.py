@@ -397,13 +397,17 @@ class _Validator:
         return self.values
 
 
+_READ_ONCE = "what config providers give is read once, when a task starts"
+
 _NOT_YET = {
     "consumer.override.": "a source has no consumer",
+    "config.action.reload": _READ_ONCE,
 }
 
 
 _NOT_YET_OF_SINKS = {
     "topic.creation.": "a sink creates no topics",
+    "config.action.reload": _READ_ONCE,
 }
 
 
