@@ -3,6 +3,7 @@
 cdef enum:
     REPORTS = 4096                  # delivery reports read from an event at a time
     LAST_ERROR_BYTES = 512
+    ALL_BROKERS_DOWN = -187
 
 cdef struct Topic:
     rd_kafka_topic_t* handle
@@ -114,6 +115,8 @@ cdef class Client:
 
     cdef void on_error_event(self, rd_kafka_event_t* event) noexcept nogil:
         """Remember what librdkafka complains about, for whoever asks why nothing moves."""
+        if rd_kafka_event_error(event) == ALL_BROKERS_DOWN:
+            return                      # it only counts; the errors of the single brokers say why
         strncpy(self.last_error_text, rd_kafka_event_error_string(event), LAST_ERROR_BYTES - 1)
 
     def pass_on_logs(self):

@@ -17,6 +17,9 @@ from fastconnect.task.waiting import Orders
 
 logger = logging.getLogger(__name__)
 
+REASON_WAIT_MS = 2_000
+"""How long a reason is waited for before "no broker answers" is said without one."""
+
 
 def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskChannel, orders: Orders) -> None:
     """Wait until a broker answers.
@@ -35,8 +38,7 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
         except RetriableError as error:
             if isinstance(client, SendLoop):
                 client.poll(0)  # reads why: a connection refused, a name not found
-            else:
-                client.pass_on_logs()
+            client.pass_on_logs()
             reason = client.last_error or str(error)
             waited_ms = (time.monotonic() - began) * 1000
             if waited_ms > worker.bootstrap_timeout_ms:
@@ -45,7 +47,7 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
                     where=f"bootstrap.servers={','.join(worker.bootstrap_servers)}",
                     hint="check the address, and that the broker runs",
                 ) from error
-            if not said:
+            if not said and (client.last_error or waited_ms > REASON_WAIT_MS):
                 logger.warning("No broker answers yet; trying on. %s", reason)
                 channel.tell_state(State.RUNNING, f"waiting for a broker: {reason}")
                 said = True
