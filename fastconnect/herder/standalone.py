@@ -20,14 +20,12 @@ from fastconnect.errors import Fault
 from fastconnect.herder.connector_report import ConnectorReport, Failure
 from fastconnect.herder.herder import (
     ConnectorInfo,
-    ConnectorNotFoundError,
     ConnectorSpec,
-    Herder,
     Snapshot,
     TaskInfo,
-    TaskNotFoundError,
     View,
 )
+from fastconnect.herder.refusals import ConnectorNotFoundError, TaskNotFoundError
 from fastconnect.logs import about, facts
 from fastconnect.states import State, TargetState, TaskId
 from fastconnect.supervisor.control import (
@@ -165,7 +163,7 @@ class _Connector:
         )
 
 
-class StandaloneHerder(Herder):
+class StandaloneHerder:
     """Runs the connectors it was given when it was made.
 
     Args:

@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2] / "fastconnect"
 
 # Commands go from left to right, and a module imports only what is to its right.
-LINE = ("cli", "config", "herder", "supervisor", "task", "_core")
+LINE = ("cli", "rest", "config", "herder", "supervisor", "task", "_core")
 
 SERVES_ALL = {"api", "errors", "states", "plugins", "logs", "metrics", "reports", "paths", "librdkafka", "nearest", "masking"}
 """On top of the package, imported by every part."""
@@ -38,13 +38,15 @@ MAY_IMPORT = {
     "transforms": {"transforms", "api", "errors", "plugins"},
     "predicates": {"predicates", "api", "errors"},
     # Side services.
-    "storage": {"storage", "api", "errors", "paths"},
+    "storage": {"storage", "api", "errors", "states", "paths", "librdkafka"},
     "broker": {"broker", "errors", "paths", "logs"},
     "config": {"config", "api", "errors", "plugins", "states", "nearest", "paths", "masking"},
     "task": {"task", "_core", "storage", "config", *SERVES_ALL},
     "supervisor": {"supervisor", "_core", "errors", "states", "logs", "metrics", "reports"},
     "herder": {"herder", "config", "supervisor", "storage", "_core", *SERVES_ALL},
-    "cli": {"cli", "config", "herder", "supervisor", "task", "storage", "broker", "_core", *SERVES_ALL},
+    "rest": {"rest", "config", "herder", *SERVES_ALL},
+    "client": {"client", "errors", "states", "paths", "nearest"},
+    "cli": {"cli", "rest", "client", "config", "herder", "supervisor", "task", "storage", "broker", "_core", *SERVES_ALL},
     "__init__": {"api", "errors", "librdkafka"},
 }
 
