@@ -58,6 +58,10 @@ class StatusPage:
         """Until when the task may send and flush, CLOCK_BOOTTIME; 0: for ever."""
 
     @property
+    def topic_round(self) -> int:
+        """How often the task was asked which topics it uses."""
+
+    @property
     def heartbeat_ns(self) -> int:
         """CLOCK_BOOTTIME of the loop's last turn; 0: none yet."""
 
@@ -66,6 +70,9 @@ class StatusPage:
 
     def order(self, target: int | None = None, lease_until_ns: int | None = None) -> None:
         """Tell the task its target state (TargetState) and until when it may send (CLOCK_BOOTTIME; 0: for ever)."""
+
+    def ask_topics(self) -> None:
+        """Have the task tell anew which topics it uses. Only the supervisor calls this."""
 
     def beat(self) -> None:
         """Note that the task's loop has made a turn."""
@@ -218,6 +225,7 @@ class SendLoop:
     def poll(self, wait_ms: int = 0) -> None: ...
     def flush(self, wait_ms: int) -> bool: ...
     def take_reports(self) -> list[SendReport]: ...
+    def take_topics(self) -> list[str]: ...
     def take_committable(self) -> list[tuple[Partition | None, Offset | None]]: ...
     def check(self) -> None: ...
     def close(self) -> None: ...

@@ -1,8 +1,8 @@
 """What a task process is given by its supervisor, and what it tells it.
 
 Given: a TaskSpec (what to do) and a TaskChannel (where to look and to tell). Told: a StateChange whenever the state changes,
-a TaskEvent for what is worth a line in the log. How these travel, and what the supervisor makes of them, is not here: see
-native/status_ring.pxi and supervisor/statuses.py.
+a TaskEvent for what is worth a line in the log, a TopicUsed for each topic that it reads or writes. How these travel, and what
+the supervisor makes of them, is not here: see native/status_ring.pxi and supervisor/statuses.py.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from fastconnect.states import State, TaskId
 
 KIND_STATE = 1
 KIND_EVENT = 2
+KIND_TOPIC = 3
 """Kinds of ring entries."""
 
 REASON_BYTES = 2_000
@@ -53,12 +54,19 @@ class TaskEvent(msgspec.Struct, frozen=True):
     facts: dict[str, str] = {}
 
 
-Told: TypeAlias = StateChange | TaskEvent
+class TopicUsed(msgspec.Struct, frozen=True):
+    """The task has read its first record from this topic, or written its first record to it."""
+
+    topic: str
+
+
+Told: TypeAlias = StateChange | TaskEvent | TopicUsed
 
 _encoder = msgspec.msgpack.Encoder()
 _decoders: dict[int, msgspec.msgpack.Decoder[Told]] = {
     KIND_STATE: msgspec.msgpack.Decoder(StateChange),
     KIND_EVENT: msgspec.msgpack.Decoder(TaskEvent),
+    KIND_TOPIC: msgspec.msgpack.Decoder(TopicUsed),
 }
 
 
@@ -117,6 +125,12 @@ class TaskChannel:
         texts = {name: _head(masking.hide(str(value)), 500) for name, value in facts.items()}
         self.ring.write(KIND_EVENT, _encoder.encode(TaskEvent(level, _head(masking.hide(sentence), REASON_BYTES), texts)))
         self.ring_doorbell()
+
+    def tell_topic(self, topic: str) -> bool:
+        """Tell that the task uses a topic; False when the ring is full: to be told again later."""
+        told = self.ring.write(KIND_TOPIC, _encoder.encode(TopicUsed(topic)))
+        self.ring_doorbell()
+        return told
 
     def ring_doorbell(self) -> None:
         """Wake the supervisor, so that it reads the ring now."""

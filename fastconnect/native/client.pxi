@@ -13,6 +13,12 @@ cdef struct Topic:
     int32_t at                  # index of the one that records without a key go to now
     int64_t bytes_here          # what went there since
     int64_t here_since_ns
+    int used                    # TopicUse
+
+cdef enum TopicUse:
+    UNUSED = 0
+    NEWLY_USED = 1              # it has acknowledged a record, and nobody was told yet
+    KNOWN_AS_USED = 2
 
 
 class TopicMissing(RetriableError):
@@ -61,14 +67,18 @@ cdef class Client:
     cdef Topic* topic(self, str name) except NULL:
         """A topic's entry, made once."""
         cdef Topic* topic
+        cdef rd_kafka_topic_conf_t* settings
         known = self.topics.get(name)
         if known is not None:
             return <Topic*><size_t>known
         topic = <Topic*>calloc(1, sizeof(Topic))
         if topic == NULL:
             raise MemoryError()
-        topic.handle = rd_kafka_topic_new(self.handle, name.encode(), NULL)
+        settings = rd_kafka_default_topic_conf_dup(self.handle)
+        rd_kafka_topic_conf_set_opaque(settings, topic)
+        topic.handle = rd_kafka_topic_new(self.handle, name.encode(), settings)     # which takes the settings over
         if topic.handle == NULL:
+            rd_kafka_topic_conf_destroy(settings)
             free(topic)
             raise SendError(f"topic {name!r} cannot be used: {error_text(rd_kafka_last_error())}")
         self.topics[name] = <size_t>topic

@@ -79,6 +79,10 @@ cdef extern from *:
 
     extern rd_kafka_topic_t *rd_kafka_topic_new(rd_kafka_t *, const char *, rd_kafka_topic_conf_t *);
     extern void rd_kafka_topic_destroy(rd_kafka_topic_t *);
+    extern rd_kafka_topic_conf_t *rd_kafka_default_topic_conf_dup(rd_kafka_t *);
+    extern void rd_kafka_topic_conf_destroy(rd_kafka_topic_conf_t *);
+    extern void rd_kafka_topic_conf_set_opaque(rd_kafka_topic_conf_t *, void *);
+    extern void *rd_kafka_topic_opaque(const rd_kafka_topic_t *);
     extern const char *rd_kafka_topic_name(const rd_kafka_topic_t *);
     extern int rd_kafka_metadata(rd_kafka_t *, int, rd_kafka_topic_t *, const struct rd_kafka_metadata_s **, int);
     extern void rd_kafka_metadata_destroy(const struct rd_kafka_metadata_s *);
@@ -182,6 +186,10 @@ cdef extern from *:
 
     rd_kafka_topic_t* rd_kafka_topic_new(rd_kafka_t*, const char*, rd_kafka_topic_conf_t*) noexcept nogil
     void rd_kafka_topic_destroy(rd_kafka_topic_t*) noexcept nogil
+    rd_kafka_topic_conf_t* rd_kafka_default_topic_conf_dup(rd_kafka_t*) noexcept nogil
+    void rd_kafka_topic_conf_destroy(rd_kafka_topic_conf_t*) noexcept nogil
+    void rd_kafka_topic_conf_set_opaque(rd_kafka_topic_conf_t*, void*) noexcept nogil
+    void* rd_kafka_topic_opaque(const rd_kafka_topic_t*) noexcept nogil
     const char* rd_kafka_topic_name(const rd_kafka_topic_t*) noexcept nogil
     int rd_kafka_metadata(rd_kafka_t*, int, rd_kafka_topic_t*, const rd_kafka_metadata_t**, int) noexcept nogil
     void rd_kafka_metadata_destroy(const rd_kafka_metadata_t*) noexcept nogil

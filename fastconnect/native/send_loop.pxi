@@ -87,6 +87,8 @@ cdef class SendLoop(Client):
     cdef bint batch_refused         # one was, for its size
     cdef bint stopped               # a failure or a lost lease: nothing more is handed over
     cdef bint lease_lost
+    cdef bint has_new_topics
+    cdef int64_t topic_round        # of the page, when topics were last taken
 
     def __init__(self, dict conf, StatusPage page not None, int64_t most_in_flight=200_000,
                  int64_t most_bytes_in_flight=64 * 1024 * 1024, bint skip_failed_records=False,
@@ -510,6 +512,7 @@ cdef class SendLoop(Client):
             self.in_flight_bytes -= size
             if acked:
                 self.count_acked(acked, size, now)
+                self.note_topic(<Topic*>rd_kafka_topic_opaque(self.reports[0].rkt))
             # The reports of an event are of one batch to one partition: the first and the last bound the others' latency.
             self.count_latency(rd_kafka_message_latency(self.reports[0]), n - n // 2)
             self.count_latency(rd_kafka_message_latency(self.reports[n - 1]), n // 2)
@@ -520,6 +523,12 @@ cdef class SendLoop(Client):
         store_relaxed(&self.slot.last_ack_ns, now)
         if load_relaxed(&self.slot.first_ack_ns) == 0:
             store_relaxed(&self.slot.first_ack_ns, now)
+
+    cdef inline void note_topic(self, Topic* topic) noexcept nogil:
+        """A record of this topic was acknowledged."""
+        if topic != NULL and topic.used == UNUSED:
+            topic.used = NEWLY_USED
+            self.has_new_topics = True
 
     cdef void count_latency(self, int64_t latency_us, int64_t records) noexcept nogil:
         """Add to the histogram: bucket b is for 2^(b/2) to 2^((b+1)/2) microseconds."""
@@ -570,6 +579,27 @@ cdef class SendLoop(Client):
         self.kept_reports.count = 0
         tracker_let_go(&self.tracker)
         return reports
+
+    def take_topics(self):
+        """The topics that have acknowledged a first record since the last call, or since the page asked for them anew."""
+        cdef Topic* topic
+        cdef int64_t now = load_relaxed(&self.slot.topic_round)
+        if now != self.topic_round:
+            self.topic_round = now
+            for address in self.topics.values():
+                topic = <Topic*><size_t>address
+                topic.used = UNUSED
+            self.has_new_topics = False
+        if not self.has_new_topics:
+            return []
+        self.has_new_topics = False
+        names = []
+        for name, address in self.topics.items():
+            topic = <Topic*><size_t>address
+            if topic.used == NEWLY_USED:
+                topic.used = KNOWN_AS_USED
+                names.append(name)
+        return names
 
     def take_committable(self):
         """The offsets that may be flushed and have moved since the last call: [(source partition, source offset)].

@@ -22,7 +22,8 @@ cdef struct StatusSlot:
     int64_t epoch               # one more for each process that uses the slot
     int64_t target              # states.TargetState: what the task is told to be
     int64_t lease_until_ns      # CLOCK_BOOTTIME; nothing is sent or flushed after it; 0: no lease
-    int64_t _orders[5]
+    int64_t topic_round         # one more whenever the task is to tell anew which topics it uses
+    int64_t _orders[4]
     # Written by the task only: counters and gauges.
     int64_t heartbeat_ns        # CLOCK_BOOTTIME of the loop's last turn
     int64_t polls

@@ -123,11 +123,18 @@ cdef class StatusPage:
         store_release(&self.slot.epoch, epoch)
 
     def order(self, target=None, lease_until_ns=None):
-        """Tell the task its target state (TargetState) and until when it may send (CLOCK_BOOTTIME; 0: for ever)."""
+        """Tell the task its target state (TargetState) and until when it may send (CLOCK_BOOTTIME; 0: for ever).
+
+        Each is stored whole, so that the supervisor may write the one and the herder the other.
+        """
         if lease_until_ns is not None:
             store_release(&self.slot.lease_until_ns, lease_until_ns)
         if target is not None:
             store_release(&self.slot.target, target)
+
+    def ask_topics(self):
+        """Have the task tell anew which topics it uses. Only the supervisor calls this."""
+        add_relaxed(&self.slot.topic_round, 1)
 
     # What the task writes.
 
@@ -218,6 +225,11 @@ cdef class StatusPage:
     def lease_until_ns(self):
         """Until when the task may send and flush, CLOCK_BOOTTIME; 0: for ever."""
         return load_acquire(&self.slot.lease_until_ns)
+
+    @property
+    def topic_round(self):
+        """How often the task was asked which topics it uses."""
+        return load_relaxed(&self.slot.topic_round)
 
     @property
     def heartbeat_ns(self):

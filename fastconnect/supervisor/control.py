@@ -67,6 +67,12 @@ class SetTarget(msgspec.Struct, tag=True):
     target: int
 
 
+class ResetTopics(msgspec.Struct, tag=True):
+    """Forget which topics a connector's tasks have used; each is reported anew with its next record."""
+
+    connector: str
+
+
 class Finish(msgspec.Struct, tag=True):
     """Stop everything gracefully; the command ends with `exit_code`."""
 
@@ -74,7 +80,7 @@ class Finish(msgspec.Struct, tag=True):
     reason: str
 
 
-Command: TypeAlias = RunConnector | StopConnector | StartTask | StopTask | RestartTask | SetTarget | Finish
+Command: TypeAlias = RunConnector | StopConnector | StartTask | StopTask | RestartTask | SetTarget | ResetTopics | Finish
 
 
 class ConnectorAnswer(msgspec.Struct, tag=True):
@@ -106,11 +112,19 @@ class TaskStatus(msgspec.Struct, tag=True):
     earlier: dict[str, int] = {}  # counters of its earlier processes, to be added to those in its slot (metrics.added)
 
 
+class TaskTopic(msgspec.Struct, tag=True, frozen=True):
+    """A task uses a topic: it has read its first record from there, or written its first record to it."""
+
+    id: TaskId
+    topic: str
+
+
 class Inventory(msgspec.Struct, tag=True):
-    """The first frame to a new herder: the tasks that the supervisor keeps running."""
+    """The first frame to a new herder: the tasks that the supervisor keeps running, and the topics that they use."""
 
     tasks: list[TaskStatus]
     stopping: bool = False
+    topics: list[TaskTopic] = []
 
 
 class Stopping(msgspec.Struct, tag=True):
@@ -119,7 +133,7 @@ class Stopping(msgspec.Struct, tag=True):
     reason: str
 
 
-Report: TypeAlias = ConnectorAnswer | TaskStatus | Inventory | Stopping
+Report: TypeAlias = ConnectorAnswer | TaskStatus | TaskTopic | Inventory | Stopping
 
 _encoder = msgspec.msgpack.Encoder()
 

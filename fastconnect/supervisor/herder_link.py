@@ -9,8 +9,7 @@ from typing import cast
 import msgspec
 
 from fastconnect import logs
-from fastconnect.states import TaskId
-from fastconnect.supervisor.control import Command, FrameReader, Inventory, Report, TaskStatus, frame
+from fastconnect.supervisor.control import Command, FrameReader, Inventory, Report, TaskStatus, TaskTopic, frame
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +51,10 @@ class HerderLink:
         if isinstance(report, TaskStatus):
             self._pending[report.id] = report
             return
-        if len(self._pending) > PENDING_LIMIT and sum(not isinstance(key, TaskId) for key in self._pending) > PENDING_LIMIT:
+        if isinstance(report, TaskTopic):
+            self._pending[report] = report
+            return
+        if len(self._pending) > PENDING_LIMIT and sum(type(key) is object for key in self._pending) > PENDING_LIMIT:
             raise BrokenLinkError(f"it has left {PENDING_LIMIT} answers unread")
         self._pending[object()] = report
 
@@ -109,6 +111,10 @@ def _frame(report: Report) -> bytes:
         return frame(report)
     except (ValueError, OverflowError) as error:
         if isinstance(report, Inventory) and any(task.trace for task in report.tasks):
-            return _frame(Inventory([msgspec.structs.replace(task, trace=None) for task in report.tasks], report.stopping))
+            return _frame(msgspec.structs.replace(report, tasks=[_without_trace(task) for task in report.tasks]))
         logger.error("A report can't be sent to the herder.", extra=logs.facts(kind=type(report).__name__, reason=error))
         return b""
+
+
+def _without_trace(status: TaskStatus) -> TaskStatus:
+    return msgspec.structs.replace(status, trace=None)

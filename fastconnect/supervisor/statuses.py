@@ -11,7 +11,7 @@ import msgspec
 
 from fastconnect import logs, reports
 from fastconnect._core import StatusPage, StatusRing, boottime_ns
-from fastconnect.reports import StateChange, TaskEvent, Told
+from fastconnect.reports import StateChange, TaskEvent, Told, TopicUsed
 from fastconnect.states import State, TaskId
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class TaskReader:
         unreadable = 0
         for kind, payload in self.ring.read():
             told = reports.decode(kind, payload)
-            if isinstance(told, TaskEvent) or (isinstance(told, StateChange) and told.state in _STATES):
+            if isinstance(told, TaskEvent | TopicUsed) or (isinstance(told, StateChange) and told.state in _STATES):
                 news.append(told)
             else:
                 unreadable += 1

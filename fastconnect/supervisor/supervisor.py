@@ -31,6 +31,7 @@ from fastconnect.supervisor.control import (
     Finish,
     Inventory,
     Report,
+    ResetTopics,
     RestartTask,
     RunConnector,
     SetTarget,
@@ -184,7 +185,9 @@ class Supervisor(Generic[W]):
             self._herder.end()
         self._herder.turn(now)
         if self._herder.wants_start(now) and self._stop_reason is None:
-            self._herder.start(Inventory([task.status() for task in self._tasks.values()]))
+            tasks = self._tasks.values()
+            topics = [topic for task in tasks for topic in task.topics]
+            self._herder.start(Inventory([task.status() for task in tasks], topics=topics))
 
     def _wait_s(self) -> float:
         dues = [self._next_turn, self._connectors.due(), self._herder.due()]
@@ -272,6 +275,10 @@ class Supervisor(Generic[W]):
                 for task in self._tasks.values():
                     if task.id.connector == command.connector:
                         task.set_target(command.target, deadline)
+            case ResetTopics():
+                for task in self._tasks.values():
+                    if task.id.connector == command.connector:
+                        task.reset_topics()
             case RunConnector():
                 self._connectors.ask(command)
             case StopConnector():

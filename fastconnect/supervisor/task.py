@@ -12,9 +12,9 @@ from typing import Literal
 
 from fastconnect import logs, metrics
 from fastconnect._core import StatusRegion
-from fastconnect.reports import StateChange, TaskChannel, TaskEvent, TaskSpec
+from fastconnect.reports import StateChange, TaskChannel, TaskEvent, TaskSpec, TopicUsed
 from fastconnect.states import Exit, State, TargetState, TaskId
-from fastconnect.supervisor.control import StartTask, TaskStatus
+from fastconnect.supervisor.control import StartTask, TaskStatus, TaskTopic
 from fastconnect.supervisor.deaths import Death
 from fastconnect.supervisor.restarts import RestartPolicy
 from fastconnect.supervisor.signals import LOOK_AGAIN, STOP
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 STUCK_AFTER_MS = 10_000
 """A RUNNING task whose loop makes no turn for so long is called stuck. It is not killed: its poll may rightly block."""
+
+MOST_TOPICS = 10_000
+"""So many topics of a task are remembered; of a task that makes up names without end the rest is left out."""
 
 Afterwards = Literal["rest", "start", "forget"]
 """What follows when a task that was told to stop has stopped."""
@@ -41,7 +44,7 @@ class Task:
         body: what its processes do.
         restarts: may it come back, and when.
         fds: lifeline and doorbell, for the channel.
-        tell: takes its status whenever that changes.
+        tell: takes its status whenever that changes, and each topic that it begins to use.
     """
 
     def __init__(
@@ -54,7 +57,7 @@ class Task:
         body: Callable[[TaskSpec, TaskChannel], int | None],
         restarts: RestartPolicy,
         fds: tuple[int, int],
-        tell: Callable[[TaskStatus], None],
+        tell: Callable[[TaskStatus | TaskTopic], None],
     ) -> None:
         self.id: TaskId = order.id
         self.order = order
@@ -66,6 +69,7 @@ class Task:
         self.next_start: float | None = None  # time.monotonic
         self.was_killed = False  # it did not end by itself when it was told to
         self.was_undrained = False  # it did, but not with all delivered and flushed
+        self.topics: dict[TaskTopic, None] = {}  # those that it uses, in the order in which it began to
         self.forgotten = False
         self._epoch = 0
         self._started_count = 0
@@ -157,6 +161,12 @@ class Task:
             self._reader.page.order(target)
             self.process.child.send(LOOK_AGAIN)
 
+    def reset_topics(self) -> None:
+        """Forget which topics it uses, and have its process tell each anew."""
+        self.listen()
+        self.topics.clear()
+        self._reader.page.ask_topics()
+
     # What is heard of it
 
     def listen(self) -> None:
@@ -164,6 +174,8 @@ class Task:
         for told in self._reader.news():
             if isinstance(told, TaskEvent):
                 log_event(self.id, told)
+            elif isinstance(told, TopicUsed):
+                self._take_topic(told.topic)
             else:
                 self._take_state(told)
 
@@ -177,6 +189,12 @@ class Task:
             self._take_state(StateChange(int(page.state), page.reason))
         self._look_if_healthy(now)
         self._look_if_stuck()
+
+    def _take_topic(self, topic: str) -> None:
+        used = TaskTopic(self.id, topic)
+        if used not in self.topics and len(self.topics) < MOST_TOPICS:
+            self.topics[used] = None
+            self._tell(used)
 
     def _take_state(self, change: StateChange) -> None:
         self.state, self.reason, self.trace = State(change.state), change.reason, change.trace

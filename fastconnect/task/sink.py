@@ -27,6 +27,7 @@ from fastconnect.task.sink_batch import Batch, Batches, Conversion
 from fastconnect.task.sink_commits import Commits
 from fastconnect.task.sink_context import SinkContext
 from fastconnect.task.sink_group import Membership
+from fastconnect.task.sink_topics import TopicsUsed
 from fastconnect.task.tolerance import StopAsked
 from fastconnect.task.waiting import Orders
 
@@ -109,6 +110,7 @@ class SinkLoop:
         self._next_commit = time.monotonic() + self._commit_interval
         self._gives_offsets = True  # whether pre_commit does
         self._progress_at = 0.0
+        self._topics = TopicsUsed(channel)
 
     # ---- what is asked of it ----
 
@@ -366,7 +368,10 @@ class SinkLoop:
                 self._say("Partitions are given up." if what == "revoke" else "Partitions are lost.", some)
         if fetched is not None:
             self.page.records_polled += len(fetched)
-            self._batches.add(Batch.of(fetched, self.conversion, self.partitions))
+            batch = Batch.of(fetched, self.conversion, self.partitions)
+            self._batches.add(batch)
+            if batch is not None:
+                self._topics.tell(where.topic for where in batch.ends)
 
     def _open(self, some: list[TopicPartition]) -> None:
         positions = self.group.positions(some)

@@ -83,6 +83,7 @@ class SourceLoop:
         self._quiet_polls = 0
         self._failed_polls = 0
         self._ended = False
+        self._topics: list[str] = []  # used, and not told yet
 
     @property
     def stopping(self) -> bool:
@@ -264,8 +265,14 @@ class SourceLoop:
         self.send_loop.poll(0)
 
     def _tell(self) -> None:
+        self._tell_topics()
         if self.delivered is not None:
             self.delivered.tell()
+
+    def _tell_topics(self) -> None:
+        self._topics += self.send_loop.take_topics()
+        if self._topics:  # those that find no room in the ring are told later
+            self._topics = [topic for topic in self._topics if not self.channel.tell_topic(topic)]
 
     def drain(self, within_ms: int) -> bool:
         """Wait for what is in flight, at most so long, and flush the offsets of what is delivered."""
@@ -276,4 +283,5 @@ class SourceLoop:
             self.page.beat()
             if drained or left_ms <= 0 or self.send_loop.broken:
                 break
+        self._tell_topics()
         return self.offsets.flush() and drained
