@@ -67,6 +67,18 @@ class Entrypoints:
         channel.tell_state(State.STOPPED)
         return Exit.OK
 
+    def _use_topics(self, spec: TaskSpec, channel: TaskChannel, argument: str) -> int:
+        """Tell of the topics named, and once more whenever the page asks."""
+        channel.tell_state(State.RUNNING)
+        told = -1
+        while channel.page.target != TargetState.STOPPED:
+            if told != channel.page.topic_round:
+                told = channel.page.topic_round
+                for topic in [*argument.split(), *argument.split()]:
+                    channel.tell_topic(topic)
+            time.sleep(0.005)
+        return Exit.OK
+
     def _exit(self, spec: TaskSpec, channel: TaskChannel, argument: str) -> int:
         channel.page.records_polled += 5
         return int(argument)

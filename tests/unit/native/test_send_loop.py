@@ -384,3 +384,24 @@ def test_a_loop_that_is_closed_with_untold_reports_lets_them_go(send_loop: MakeL
     assert loop.push(1000)
     assert loop.flush(10_000)
     loop.close()
+
+
+def test_a_topic_is_told_once_it_has_acknowledged_a_record_and_again_when_the_page_asks(
+    send_loop: MakeLoop, page: _core.StatusPage
+) -> None:
+    loop = send_loop()
+    send(loop, RecordBatch.raw("t", [b"v"], source_partition=HERE))
+    told = []
+    while not told:
+        told = loop.take_topics()
+        loop.poll(10)
+    assert told == ["t"]
+    send(loop, RecordBatch.raw("t", [b"v"], source_partition=HERE))
+    delivered(loop)
+    assert loop.take_topics() == []
+
+    page.ask_topics()
+    assert loop.take_topics() == []
+    send(loop, RecordBatch.raw("t", [b"v"], source_partition=HERE))
+    delivered(loop)
+    assert loop.take_topics() == ["t"]

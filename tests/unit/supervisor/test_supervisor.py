@@ -13,6 +13,7 @@ import pytest
 from fastconnect.states import Exit, State, TargetState, TaskId
 from fastconnect.supervisor.control import (
     Finish,
+    ResetTopics,
     RestartTask,
     RunConnector,
     SetTarget,
@@ -21,9 +22,48 @@ from fastconnect.supervisor.control import (
     Stopping,
     StopTask,
     TaskStatus,
+    TaskTopic,
 )
 
 MakeWorker = Callable[..., Any]
+
+
+# Topics
+
+
+def topic_told(worker: Any, task: TaskId, topic: str) -> TaskTopic:
+    told: TaskTopic = worker.report(lambda report: report == TaskTopic(task, topic), f"{topic} of {task}")
+    return told
+
+
+def test_each_topic_that_a_task_uses_is_told_once_also_when_its_process_is_another(worker: Any) -> None:
+    task = worker.start(do="use-topics a b")
+    pid = worker.running(task)
+    topic_told(worker, task, "a")
+    topic_told(worker, task, "b")
+    os.kill(pid, signal.SIGKILL)
+    worker.status(task, State.RUNNING, epoch=2)
+    worker.send(ResetTopics("orders"))  # its answer proves that what came before was read
+    topic_told(worker, task, "b")
+    told = [report for report in worker.reports if isinstance(report, TaskTopic)]
+    assert told == [TaskTopic(task, "a")]  # the one of the second round
+
+
+def test_topics_of_another_connector_are_not_reset(worker: Any) -> None:
+    mine, other = worker.start(do="use-topics a"), worker.start(do="use-topics a", connector="bills")
+    for task in (mine, other):
+        topic_told(worker, task, "a")
+    worker.send(ResetTopics("orders"))
+    topic_told(worker, mine, "a")
+    assert TaskTopic(other, "a") not in worker.reports
+
+
+def test_a_new_herder_is_told_of_the_topics_that_are_used(worker: Any) -> None:
+    task = worker.start(do="use-topics a b")
+    topic_told(worker, task, "b")
+    os.kill(worker.herder_pid, signal.SIGKILL)
+    worker.meet_herder()
+    assert worker.inventory().topics == [TaskTopic(task, "a"), TaskTopic(task, "b")]
 
 
 # Starting and restarting

@@ -12,7 +12,7 @@ from fastconnect._core import SendLoop
 from fastconnect.api.record import Polled
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import OffsetStoreError, SendError
-from fastconnect.reports import KIND_STATE, TaskChannel, decode
+from fastconnect.reports import KIND_STATE, KIND_TOPIC, TaskChannel, TopicUsed, decode
 from fastconnect.states import State, TargetState
 from fastconnect.storage.memory import MemoryOffsetStore
 from fastconnect.task import source
@@ -223,3 +223,13 @@ def test_polling_waits_while_offsets_cannot_be_flushed(rig: MakeRig) -> None:
     under_test.store.put = refuse_at_first  # type: ignore[method-assign]
     under_test.loop.run()
     assert refusals == 3
+
+
+def test_the_topics_that_records_were_written_to_are_told_once(rig: MakeRig) -> None:
+    def stop() -> None:
+        under_test.stop()
+
+    under_test = rig(batch(0, 3), batch(3), stop)
+    under_test.loop.run()
+    told = [decode(kind, payload) for kind, payload in under_test.channel.ring.read() if kind == KIND_TOPIC]
+    assert told == [TopicUsed("t")]
