@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from fastconnect.errors import Fault
@@ -15,6 +17,13 @@ class Failure(msgspec.Struct, frozen=True):
     retry_helps: bool
 
 
+class Refusal(msgspec.Struct, frozen=True):
+    """The question itself has no answer: why, and the HTTP status for that."""
+
+    status: int
+    message: str
+
+
 class ConnectorReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a connector answers. The configurations of its tasks count only if there is neither a fault nor a failure."""
 
@@ -22,3 +31,16 @@ class ConnectorReport(msgspec.Struct, frozen=True, kw_only=True):
     warnings: list[str] = []
     task_configs: list[dict[str, str]] = []
     failure: Failure | None = None
+    refusal: Refusal | None = None
+    kind: Literal["source", "sink"] | None = None
+    """What the connector is; None if there is no such class."""
+    version: str | None = None
+    """The version of the connector's class, as that says it."""
+    summary: str = ""
+    """The text with which a configuration with faults is refused; only for `validate`."""
+    body: bytes = b""
+    """JSON: what the REST API answers to `validate`, `config_def` and `plugins`."""
+    kinds: dict[str, Literal["source", "sink"]] = {}
+    """Only for `plugins`: every name that a connector may be called by, and what it is."""
+    altered: bool = False
+    """Only for `alter_offsets`: whether the connector says that it keeps no offsets elsewhere."""

@@ -35,6 +35,8 @@ _ACTIONS = {
     "validate": "validating its config",
     "task_configs": "dividing its work into tasks",
     "watch": "watching its source",
+    "config_def": "telling what can be configured",
+    "alter_offsets": "altering its offsets",
 }
 
 # What a process writes: a length, a kind, and a body of that length.
@@ -75,7 +77,7 @@ class ConnectorRuns:
 
     def ask(self, request: RunConnector) -> None:
         """Begin with a question, or let it wait for its turn. A process that watches for the same connector is to end."""
-        if request.action != "validate":
+        if request.action in ("task_configs", "watch"):
             self.stop_watching(request.name)
         self._waiting.append(request)
         self._begin()
@@ -256,4 +258,6 @@ def _write_answers(
 
 
 def _what(request: RunConnector) -> str:
+    if request.action == "plugins":
+        return "listing the installed plugins"
     return f"connector {request.name}, {_ACTIONS[request.action]}"

@@ -19,18 +19,25 @@ FRAME_LIMIT_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
 
 
+ConnectorAction: TypeAlias = Literal["validate", "task_configs", "watch", "config_def", "alter_offsets", "plugins"]
+
+
 class RunConnector(msgspec.Struct, tag=True):
-    """Run a connector's code in a process of its own: to validate its config, to get its tasks' configs, to watch its source.
+    """Have a process of its own run plugin code and answer one question about it.
+
+    `validate` and `task_configs` are asked of a connector's config, `alter_offsets` whether its offsets may become those in
+    `input`; `config_def` what can be configured of the plugin `name` (its version in `input`), and `plugins` what is installed.
 
     A connector that watches its source does so behind its tasks' configs, too; `watch` asks for no more than that. Its process
-    goes on until it is told to stop, or another one is asked of the same connector.
+    goes on until it is told to stop, or its tasks' configs are asked for again.
     """
 
     request: int
-    action: Literal["validate", "task_configs", "watch"]
+    action: ConnectorAction
     name: str
     config: dict[str, str | None]
     timeout_ms: int = 90_000
+    input: bytes = b""
 
 
 class StopConnector(msgspec.Struct, tag=True):
@@ -80,7 +87,15 @@ class Finish(msgspec.Struct, tag=True):
     reason: str
 
 
-Command: TypeAlias = RunConnector | StopConnector | StartTask | StopTask | RestartTask | SetTarget | ResetTopics | Finish
+class Remember(msgspec.Struct, tag=True):
+    """Keep this, and give it to the next herder with its Inventory; it takes the place of what was kept before."""
+
+    blob: bytes
+
+
+Command: TypeAlias = (
+    RunConnector | StopConnector | StartTask | StopTask | RestartTask | SetTarget | ResetTopics | Finish | Remember
+)
 
 
 class ConnectorAnswer(msgspec.Struct, tag=True):
@@ -120,11 +135,15 @@ class TaskTopic(msgspec.Struct, tag=True, frozen=True):
 
 
 class Inventory(msgspec.Struct, tag=True):
-    """The first frame to a new herder: the tasks that the supervisor keeps running, and the topics that they use."""
+    """The first frame to a new herder: the tasks that the supervisor keeps running, and the topics that they use.
+
+    `remembered` is what an earlier herder wanted to be kept (Remember).
+    """
 
     tasks: list[TaskStatus]
     stopping: bool = False
     topics: list[TaskTopic] = []
+    remembered: bytes | None = None
 
 
 class Stopping(msgspec.Struct, tag=True):

@@ -30,6 +30,7 @@ from fastconnect.supervisor.control import (
     ConnectorAnswer,
     Finish,
     Inventory,
+    Remember,
     Report,
     ResetTopics,
     RestartTask,
@@ -101,6 +102,7 @@ class Supervisor(Generic[W]):
         self._stop_signals = 0
         self._stop_reason: str | None = None
         self._finish: Finish | None = None
+        self._remembered: bytes | None = None
         self._next_turn = 0.0
 
     def run(self) -> Outcome:
@@ -187,7 +189,7 @@ class Supervisor(Generic[W]):
         if self._herder.wants_start(now) and self._stop_reason is None:
             tasks = self._tasks.values()
             topics = [topic for task in tasks for topic in task.topics]
-            self._herder.start(Inventory([task.status() for task in tasks], topics=topics))
+            self._herder.start(Inventory([task.status() for task in tasks], topics=topics, remembered=self._remembered))
 
     def _wait_s(self) -> float:
         dues = [self._next_turn, self._connectors.due(), self._herder.due()]
@@ -265,6 +267,8 @@ class Supervisor(Generic[W]):
                 if (task := self._tasks.get(command.id)) is not None:
                     task.stop(deadline, "forget")
                     self._forget_stopped()
+                else:  # whoever waits for its end shall not wait for ever
+                    self._report(TaskStatus(command.id, slot=0, epoch=0, state=State.STOPPED))
             case RestartTask():
                 if (task := self._tasks.get(command.id)) is not None:
                     task.restart(deadline)
@@ -283,6 +287,8 @@ class Supervisor(Generic[W]):
                 self._connectors.ask(command)
             case StopConnector():
                 self._connectors.stop_watching(command.name)
+            case Remember():
+                self._remembered = command.blob
             case Finish():
                 self._finish = command
                 self._stop(command.reason)
