@@ -58,6 +58,14 @@ class StatusPage:
         """Until when the task may send and flush, CLOCK_BOOTTIME; 0: for ever."""
 
     @property
+    def lease_is_over(self) -> bool:
+        """Whether there is a lease and it has ended."""
+
+    @property
+    def was_killed_by_lease(self) -> bool:
+        """Whether the kernel has ended the process because its lease had (`guard_lease`)."""
+
+    @property
     def topic_round(self) -> int:
         """How often the task was asked which topics it uses."""
 
@@ -83,6 +91,18 @@ class StatusPage:
     def take_over(self, records: int, size: int, handed_over_ns: int) -> None:
         """Count records (and their bytes) that a sink task has taken, given to it at `handed_over_ns` (`boottime_ns`)."""
 
+    def add(self, name: str, by: int = 1) -> None:
+        """Add to the counter of this name."""
+
+    def put(self, name: str, value: int) -> None:
+        """Set the gauge of this name."""
+
+    def count_poll(self, began_ns: int, records: int) -> None:
+        """Count a call of poll (of a sink: put) that began at `began_ns` (`boottime_ns`) and was about so many records."""
+
+    def count_flush(self, began_ns: int) -> None:
+        """Count a flush of offsets that began at `began_ns` (`boottime_ns`) and has succeeded now."""
+
     def write_state(self, state: int, text: str = "") -> None:
         """Publish the task's state (State) and one sentence about it, cut to 1,500 bytes of UTF-8."""
 
@@ -97,6 +117,15 @@ class StatusPage:
 
     def _fill_with_rubbish(self, rubbish: Buffer) -> None: ...
     def _image(self) -> bytes: ...
+
+def guard_lease(page: StatusPage, grace_ns: int = 1_000_000_000) -> None:
+    """Have the kernel kill this process so long after its lease, unless that is prolonged; once in a process.
+
+    The grace is for the loop to see the end by itself and to leave in order.
+
+    Raises:
+        OSError: the kernel has no such timer for us; the loop's own look is all there is.
+    """
 
 class StatusRing:
     """A queue of (kind, payload) from one task to its supervisor, in a StatusRegion."""

@@ -26,6 +26,7 @@ client_log = logging.getLogger("fastconnect.librdkafka")
 include "native/decisions.pxi"
 include "native/status_page.pxi"
 include "native/status_ring.pxi"
+include "native/lease.pxi"
 include "native/records.pxi"
 include "native/columns.pxi"
 include "native/delivery.pxi"

@@ -60,6 +60,22 @@ METRICS: tuple[Metric, ...] = (
     Metric("at_end", "gauge", "0 or 1", "1 once the source has ended and everything from it is delivered and flushed."),
     Metric("first_ack_ns", "gauge", "ns", "When the broker acknowledged the first record of this process."),
     Metric("last_ack_ns", "gauge", "ns", "When the broker acknowledged the latest record."),
+    Metric("poll_ns", "counter", "ns", "Time spent in the connector's poll; of a sink, in its put."),
+    Metric("poll_max_ns", "gauge", "ns", "The longest call of poll, or put, of this process."),
+    Metric("batches", "counter", "batches", "Polls that returned records; of a sink, puts with records."),
+    Metric("batch_max", "gauge", "records", "The largest batch of this process."),
+    Metric("offset_flush_ns", "counter", "ns", "Time that the offset flushes which succeeded took."),
+    Metric("offset_flush_max_ns", "gauge", "ns", "The longest offset flush of this process."),
+    Metric("commits_skipped", "counter", "commits", "Of a sink: commits left out since there was nothing new to commit."),
+    Metric("commit_number", "gauge", "number", "Of a sink: the number of its latest commit."),
+    Metric("partitions", "gauge", "partitions", "Of a sink: the partitions that are assigned to it."),
+    Metric("record_failures", "counter", "tries", "Tries to convert, transform or write a record that failed."),
+    Metric("record_errors", "counter", "records", "Records whose conversion, transform or delivery failed for good."),
+    Metric("record_retries", "counter", "tries", "Tries again to convert or transform a record (errors.retry.timeout)."),
+    Metric("errors_logged", "counter", "records", "Failed records that were logged (errors.log.enable)."),
+    Metric("dead_letters", "counter", "records", "Failed records sent to the dead letter topic."),
+    Metric("dead_letter_failures", "counter", "records", "Those that the dead letter topic did not take."),
+    Metric("last_error_ms", "gauge", "ms", "When a record last failed, in milliseconds since the epoch; 0: never."),
 )
 """In the order of the status page."""
 

@@ -43,6 +43,23 @@ cdef extern from *:
 
 assert sizeof(StatusSlot) <= PAGE_BYTES
 
+cdef dict PLACES = places()      # name of a counter or gauge -> which 8-byte word of the page it is
+
+cdef dict places():
+    cdef StatusSlot slot
+    cdef int first = (<char*>&slot.heartbeat_ns - <char*>&slot) // sizeof(int64_t)
+    names = (
+        "heartbeat_ns", "polls", "records_polled", "records_filtered", "records_skipped", "records_sent", "records_acked",
+        "records_failed", "bytes_sent", "bytes_acked", "retries", "blocked_ns", "offset_flushes", "offset_flush_failures",
+        "records_flushed", "source_position", "source_end", "at_end", "first_ack_ns", "last_ack_ns", "poll_ns", "poll_max_ns",
+        "batches", "batch_max", "offset_flush_ns", "offset_flush_max_ns", "commits_skipped", "commit_number", "partitions",
+        "record_failures", "record_errors", "record_retries", "errors_logged", "dead_letters", "dead_letter_failures",
+        "last_error_ms",
+    )
+    assert first + len(names) == (<char*>&slot._counters - <char*>&slot) // sizeof(int64_t)
+    return {name: first + index for index, name in enumerate(names)}
+
+
 cdef enum:
     READ_TRIES = 3              # a writer that outruns three copies of 1.5 KB is not one of ours
 
@@ -118,8 +135,12 @@ cdef class StatusPage:
 
     def reset(self, int64_t epoch):
         """Make the page ready for a new process. Only when the process that used it before has been reaped."""
-        memset(self.slot, 0, sizeof(StatusSlot))
-        self.slot.source_end = -1
+        cdef StatusSlot* slot = self.slot
+        store_release(&slot.target, 0)
+        store_release(&slot.topic_round, 0)
+        # Not the lease: the herder may be writing it just now, and a task without one may send for ever.
+        memset(&slot.heartbeat_ns, 0, sizeof(StatusSlot) - (<char*>&slot.heartbeat_ns - <char*>slot))
+        slot.source_end = -1
         store_release(&self.slot.epoch, epoch)
 
     def order(self, target=None, lease_until_ns=None):
@@ -141,6 +162,36 @@ cdef class StatusPage:
     def beat(self):
         """Note that the task's loop has made a turn."""
         store_relaxed(&self.slot.heartbeat_ns, now_ns())
+
+    def add(self, str name not None, int64_t by=1):
+        """Add to the counter of this name."""
+        cdef int place = PLACES[name]
+        add_relaxed(<int64_t*>self.slot + place, by)
+
+    def put(self, str name not None, int64_t value):
+        """Set the gauge of this name."""
+        cdef int place = PLACES[name]
+        store_relaxed(<int64_t*>self.slot + place, value)
+
+    def count_poll(self, int64_t began_ns, int64_t records):
+        """Count a call of poll (of a sink: put) that began at `began_ns` (`boottime_ns`) and was about so many records."""
+        cdef int64_t took_ns = now_ns() - began_ns
+        add_relaxed(&self.slot.polls, 1)
+        add_relaxed(&self.slot.poll_ns, took_ns)
+        if took_ns > load_relaxed(&self.slot.poll_max_ns):
+            store_relaxed(&self.slot.poll_max_ns, took_ns)
+        if records > 0:
+            add_relaxed(&self.slot.batches, 1)
+            if records > load_relaxed(&self.slot.batch_max):
+                store_relaxed(&self.slot.batch_max, records)
+
+    def count_flush(self, int64_t began_ns):
+        """Count a flush of offsets that began at `began_ns` (`boottime_ns`) and has succeeded now."""
+        cdef int64_t took_ns = now_ns() - began_ns
+        add_relaxed(&self.slot.offset_flushes, 1)
+        add_relaxed(&self.slot.offset_flush_ns, took_ns)
+        if took_ns > load_relaxed(&self.slot.offset_flush_max_ns):
+            store_relaxed(&self.slot.offset_flush_max_ns, took_ns)
 
     def write_state(self, int state, str text=""):
         """Publish the task's state (State) and one sentence about it, cut to 1,500 bytes of UTF-8.
@@ -182,29 +233,9 @@ cdef class StatusPage:
 
     def counters(self):
         """Every counter and gauge by its name in status_page.pxd; each is whole, together they are of about one moment."""
-        cdef StatusSlot* slot = self.slot
-        return {
-            "heartbeat_ns": load_relaxed(&slot.heartbeat_ns),
-            "polls": load_relaxed(&slot.polls),
-            "records_polled": load_relaxed(&slot.records_polled),
-            "records_filtered": load_relaxed(&slot.records_filtered),
-            "records_skipped": load_relaxed(&slot.records_skipped),
-            "records_sent": load_relaxed(&slot.records_sent),
-            "records_acked": load_relaxed(&slot.records_acked),
-            "records_failed": load_relaxed(&slot.records_failed),
-            "bytes_sent": load_relaxed(&slot.bytes_sent),
-            "bytes_acked": load_relaxed(&slot.bytes_acked),
-            "retries": load_relaxed(&slot.retries),
-            "blocked_ns": load_relaxed(&slot.blocked_ns),
-            "offset_flushes": load_relaxed(&slot.offset_flushes),
-            "offset_flush_failures": load_relaxed(&slot.offset_flush_failures),
-            "records_flushed": load_relaxed(&slot.records_flushed),
-            "source_position": load_relaxed(&slot.source_position),
-            "source_end": load_relaxed(&slot.source_end),
-            "at_end": load_relaxed(&slot.at_end),
-            "first_ack_ns": load_relaxed(&slot.first_ack_ns),
-            "last_ack_ns": load_relaxed(&slot.last_ack_ns),
-        }
+        cdef int place
+        cdef int64_t* words = <int64_t*>self.slot
+        return {name: load_relaxed(&words[place]) for name, place in PLACES.items()}
 
     def latency(self):
         """How many acks took how long: bucket b counts those of 2^(b/2) to 2^((b+1)/2) microseconds."""
@@ -225,6 +256,18 @@ cdef class StatusPage:
     def lease_until_ns(self):
         """Until when the task may send and flush, CLOCK_BOOTTIME; 0: for ever."""
         return load_acquire(&self.slot.lease_until_ns)
+
+    @property
+    def lease_is_over(self):
+        """Whether there is a lease and it has ended."""
+        cdef int64_t lease = load_acquire(&self.slot.lease_until_ns)
+        return lease != 0 and now_ns() > lease
+
+    @property
+    def was_killed_by_lease(self):
+        """Whether the kernel has ended the process because its lease had (`guard_lease`)."""
+        cdef int64_t kill_at = load_relaxed(&self.slot.kill_at_ns)
+        return 0 < kill_at <= now_ns()
 
     @property
     def topic_round(self):

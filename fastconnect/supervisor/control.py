@@ -47,12 +47,16 @@ class StopConnector(msgspec.Struct, tag=True):
 
 
 class StartTask(msgspec.Struct, tag=True):
-    """Keep this task running with these (unresolved) configs; one that runs with other configs is stopped first."""
+    """Keep this task running with these (unresolved) configs; one that runs with other configs is stopped first.
+
+    The lease is the first one, from before the task's first line; the herder prolongs it in the task's page.
+    """
 
     id: TaskId
     connector_config: dict[str, str | None]
     task_config: dict[str, str | None]
     target: int = 0  # TargetState
+    lease_until_ns: int = 0  # CLOCK_BOOTTIME; 0: none
 
 
 class StopTask(msgspec.Struct, tag=True):

@@ -15,7 +15,7 @@ _EXIT_MEANINGS: dict[int, str] = {
     Exit.FAILED: "failed",
     Exit.UNDRAINED: "could not deliver and flush all in time",
     Exit.FATAL_CLIENT: "ended because its Kafka client is beyond use",
-    Exit.LEASE_LOST: "ended because another worker owns it now",
+    Exit.LEASE_LOST: "ended because its lease was over: another worker may own it now",
     Exit.UNUSABLE: "failed with an error that a restart would meet again",
 }
 

@@ -6,9 +6,12 @@ It decides for this task alone, from what its process told and how it died. The 
 from __future__ import annotations
 
 import logging
+import signal
 import time
 from collections.abc import Callable
 from typing import Literal
+
+import msgspec
 
 from fastconnect import logs, metrics
 from fastconnect._core import StatusRegion
@@ -25,6 +28,9 @@ logger = logging.getLogger(__name__)
 
 STUCK_AFTER_MS = 10_000
 """A RUNNING task whose loop makes no turn for so long is called stuck. It is not killed: its poll may rightly block."""
+
+LOOK_AT_LEASE_S = 0.25
+"""How often a task that waits for its lease looks for it."""
 
 MOST_TOPICS = 10_000
 """So many topics of a task are remembered; of a task that makes up names without end the rest is left out."""
@@ -79,18 +85,26 @@ class Task:
         self._finished = False
         self._running_since: float | None = None
         self._stuck = False
+        self._lease_lost = False  # its process has ended for that; only a new StartTask brings it back
         self._reader = TaskReader(order.id, region.page(slot), region.ring(slot))
         self._children = children
         self._body = body
         self._restarts = restarts
         self._fds = fds
         self._tell = tell
+        self._reader.page.order(lease_until_ns=order.lease_until_ns)
 
     # Orders
 
     def start(self, epoch: int) -> None:
         """Fork its process. That none is to be had counts as a death."""
         self.next_start = None
+        if not self.order.lease_until_ns:
+            self._reader.page.order(lease_until_ns=0)  # whatever the process before may have written there
+        elif self._reader.page.lease_is_over:
+            # The herder prolongs it soon, or has the task stopped.
+            self.next_start = time.monotonic() + LOOK_AT_LEASE_S
+            return
         self._failure, self._finished, self._running_since, self._stuck = None, False, None, False
         self.was_killed = self.was_undrained = False
         if self._started_count:
@@ -137,6 +151,9 @@ class Task:
 
     def change(self, order: StartTask, deadline: float) -> None:
         """Take over new configs and target; a process that runs with other configs is stopped and started anew."""
+        if order.lease_until_ns:
+            self._reader.page.order(lease_until_ns=order.lease_until_ns)
+        self._lease_lost = False
         same = (order.connector_config, order.task_config) == (self.order.connector_config, self.order.task_config)
         if not same:
             self.order = order
@@ -148,11 +165,13 @@ class Task:
     def set_target(self, target: int, deadline: float) -> None:
         """Have it run, pause or stop."""
         was_stopped = self.order.target == TargetState.STOPPED
-        self.order = StartTask(self.id, self.order.connector_config, self.order.task_config, target)
+        self.order = msgspec.structs.replace(self.order, target=target)
         if target == TargetState.STOPPED:
             self.stop(deadline, "rest")
         elif self.process is None:
             # Not one that waits for its restart, has FAILED, or has reached the end of its source: that is not an order.
+            if self._lease_lost:
+                return
             if self.state is State.UNASSIGNED or (self.state is State.STOPPED and was_stopped):
                 self.next_start = time.monotonic()
         elif self.process.asked:
@@ -247,9 +266,10 @@ class Task:
             self.was_undrained = True
             logger.warning("Task process ended: %s.", death.words(), extra=how)
             self._settle(State.STOPPED, "it could not deliver and flush all in time: a part will be sent again", None)
-        elif death.exit_code == Exit.LEASE_LOST:
-            logger.info("Task process ended, since another worker owns the task now.", extra=how)
-            self._settle(State.UNASSIGNED, death.words(), None)
+        elif death.exit_code == Exit.LEASE_LOST or self._was_killed_by_lease(death):
+            logger.info("Task process ended with its lease.", extra=how)
+            self._lease_lost = True
+            self._settle(State.UNASSIGNED, Death(exit_code=Exit.LEASE_LOST).words(), None)
         elif asked:
             self.was_killed = death.killed_by_us
             reason, trace = self._why(death)
@@ -259,6 +279,10 @@ class Task:
             self._crashed(death)
         if asked:
             self._after_stop()
+
+    def _was_killed_by_lease(self, death: Death) -> bool:
+        leased = self.order.lease_until_ns != 0 and self._reader.page.was_killed_by_lease
+        return leased and death.signal == signal.SIGKILL and not death.killed_by_us
 
     def _crashed(self, death: Death) -> None:
         reason, trace = self._why(death)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from fastconnect import plugins
-from fastconnect._core import BatchTooLarge, LeaseLost, SendLoop
+from fastconnect._core import BatchTooLarge, LeaseLost, SendLoop, guard_lease
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
 from fastconnect.config.admin import admin_properties
@@ -46,6 +46,7 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig, *, until_don
     """
     orders = Orders(channel)
     orders.catch_signals()
+    _guard_lease(channel)
     try:
         spec, worker = _resolved(spec, worker)
         if plugins.kind_of_connector(spec.connector_config.get("connector.class") or "") == "sink":
@@ -59,6 +60,15 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig, *, until_don
         return _fail(channel, error)
     channel.tell_state(State.UNASSIGNED)
     return Exit.OK if drained else Exit.UNDRAINED
+
+
+def _guard_lease(channel: TaskChannel) -> None:
+    """Where the task has a lease, have the kernel keep it too: this process may be stopped when it ends, and go on later."""
+    if channel.page.lease_until_ns:
+        try:
+            guard_lease(channel.page)
+        except OSError as error:
+            logger.warning("The task's lease is kept by its loop alone: %s", error)
 
 
 def _resolved(spec: TaskSpec, worker: WorkerConfig) -> tuple[TaskSpec, WorkerConfig]:

@@ -234,8 +234,7 @@ class SinkLoop:
         self._hold(True)
 
     def _check_lease(self) -> None:
-        lease = self.page.lease_until_ns
-        if lease and boottime_ns() > lease:
+        if self.page.lease_is_over:
             raise LeaseLost
 
     # ---- pause ----

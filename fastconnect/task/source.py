@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Any
 
-from fastconnect._core import SendLoop, StatusPage, TopicMissing
+from fastconnect._core import LeaseLost, SendLoop, StatusPage, TopicMissing
 from fastconnect.api.record import EndOfData, Polled, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import RetriableError, SendError
@@ -109,6 +109,8 @@ class SourceLoop:
                     self._turn()
                 if self.offsets.flush_if_due():
                     self.send_loop.pass_on_logs()
+        except LeaseLost:
+            raise  # nothing may be sent or flushed any more
         except Exception:
             try:
                 self.drain(self.fail_within_ms)

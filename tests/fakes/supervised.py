@@ -24,6 +24,7 @@ from pathlib import Path
 import msgspec
 
 from fastconnect import logs
+from fastconnect._core import guard_lease
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State, TargetState
 from fastconnect.supervisor import task
@@ -66,6 +67,10 @@ class Entrypoints:
         channel.page.records_flushed = 7
         channel.tell_state(State.STOPPED)
         return Exit.OK
+
+    def _guard_lease(self, spec: TaskSpec, channel: TaskChannel, argument: str) -> int:
+        guard_lease(channel.page, 50_000_000)
+        return self._run(spec, channel, argument)
 
     def _use_topics(self, spec: TaskSpec, channel: TaskChannel, argument: str) -> int:
         """Tell of the topics named, and once more whenever the page asks."""

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from fastconnect._core import boottime_ns
 from fastconnect.states import Exit, State, TargetState, TaskId
 from fastconnect.supervisor.control import (
     Finish,
@@ -26,6 +27,7 @@ from fastconnect.supervisor.control import (
 )
 
 MakeWorker = Callable[..., Any]
+LEASE_LOST = "ended because its lease was over: another worker may own it now (exit code 77)"
 
 
 # Topics
@@ -64,6 +66,46 @@ def test_a_new_herder_is_told_of_the_topics_that_are_used(worker: Any) -> None:
     os.kill(worker.herder_pid, signal.SIGKILL)
     worker.meet_herder()
     assert worker.inventory().topics == [TaskTopic(task, "a"), TaskTopic(task, "b")]
+
+
+# Leases
+
+
+def in_ms(lease_ms: int) -> int:
+    return boottime_ns() + lease_ms * 1_000_000
+
+
+def test_a_stopped_task_ends_with_its_lease_and_stays_down_until_it_is_given_anew(worker: Any) -> None:
+    task, config = TaskId("orders", 0), {"do": "guard-lease"}
+    worker.send(StartTask(task, {}, config, lease_until_ns=in_ms(400)))
+    os.kill(worker.running(task), signal.SIGSTOP)
+    lost = worker.status(task, State.UNASSIGNED, pid=None)
+    assert (lost.reason, lost.next_start_ms, lost.failures) == (LEASE_LOST, None, 0)
+
+    worker.send(SetTarget("orders", TargetState.STARTED))
+    worker.send(StartTask(TaskId("orders", 1), {}, {}))
+    worker.running(TaskId("orders", 1))  # so the order before was seen, too
+    worker.send(StartTask(task, {}, config, lease_until_ns=in_ms(60_000)))
+    assert worker.status(task, State.RUNNING).started_count == 2
+
+
+def test_a_task_whose_lease_is_over_is_not_started_before_it_is_prolonged(worker: Any) -> None:
+    task, other = TaskId("orders", 0), TaskId("orders", 1)
+    worker.send(StartTask(task, {}, {"do": "run"}, lease_until_ns=in_ms(-1)))
+    worker.send(StartTask(other, {}, {"do": "run"}))
+    worker.running(other)
+    assert not [report for report in worker.reports if isinstance(report, TaskStatus) and report.id == task]
+    worker.send(StartTask(task, {}, {"do": "run"}, lease_until_ns=in_ms(60_000)))
+    assert worker.status(task, State.RUNNING).started_count == 1
+
+
+def test_a_restarted_task_has_the_lease_of_the_one_before(worker: Any) -> None:
+    task, config = TaskId("orders", 0), {"do": "guard-lease"}
+    worker.send(StartTask(task, {}, config, lease_until_ns=in_ms(1_500)))
+    os.kill(worker.running(task), signal.SIGKILL)
+    worker.status(task, State.RUNNING, started_count=2)
+    lost = worker.status(task, State.UNASSIGNED, pid=None)
+    assert lost.started_count == 2
 
 
 # Starting and restarting
@@ -136,7 +178,7 @@ def test_a_used_up_client_is_replaced_at_once(make_worker: MakeWorker) -> None:
 
 def test_a_task_that_has_lost_its_lease_is_not_restarted(worker: Any) -> None:
     task = worker.start(do=f"exit {Exit.LEASE_LOST}")
-    worker.status(task, State.UNASSIGNED, reason="ended because another worker owns it now (exit code 77)", next_start_ms=None)
+    worker.status(task, State.UNASSIGNED, reason=LEASE_LOST, next_start_ms=None)
     worker.signal(signal.SIGTERM)
     outcome = worker.outcome()
     assert (outcome.exit_code, outcome.tasks[0].status.started_count) == (0, 1)
