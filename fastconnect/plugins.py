@@ -56,6 +56,12 @@ class Plugin(msgspec.Struct, frozen=True):
         return version if isinstance(version, str) else None
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Return every name a config may call it by."""
+        own = self.cls.__name__
+        return (self.name, *_aliases(self.name, self.kind), own, *_aliases(own, self.kind))
+
+    @property
     def alias(self) -> str:
         """Return the shortest name a config may use."""
         return _aliases(self.name, self.kind)[-1]

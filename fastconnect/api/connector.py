@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 from fastconnect.api.config import Config, config_class_of
 from fastconnect.api.context import SinkConnectorContext, SourceConnectorContext
 from fastconnect.api.record import Offset, Partition
+from fastconnect.api.sink_records import TopicPartition
 from fastconnect.api.task import SinkTask, SourceTask
 
 C = TypeVar("C", bound=Config)
@@ -110,6 +111,19 @@ class SinkConnector(Generic[C]):
         A `Config` is written out as Kafka Connect's strings.
         """
         return [self.config] * max_tasks
+
+    def alter_offsets(self, config: C, offsets: Sequence[tuple[TopicPartition, int | None]]) -> bool:
+        """Somebody wants the (stopped) connector to go on from these offsets: may it be?
+
+        None: the offset is forgotten. Called on an instance of its own, without `start`. For a connector that keeps offsets
+        in its target, the moment to change them.
+
+        Returns:
+            True if it keeps none, or has changed them; False, as here, if it has not looked at them.
+        Raises:
+            ConnectError: it cannot go on from there; nothing is changed then.
+        """
+        return False
 
     def stop(self) -> None:
         """Close what `start` opened."""

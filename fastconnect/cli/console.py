@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from fastconnect.cli.progress import Progress, Rates, count_text, plural, seconds_text, size_text, state_counts, summed
-from fastconnect.herder.herder import Snapshot, TaskInfo, View
+from fastconnect.herder.snapshot import Snapshot, TaskInfo, View
 from fastconnect.logs import facts
 from fastconnect.states import State
 

@@ -66,7 +66,7 @@ def ingest(
     """
     from fastconnect.cli import job, summary
     from fastconnect.cli.console import view_for_job
-    from fastconnect.herder.herder import ConnectorSpec
+    from fastconnect.herder.snapshot import ConnectorSpec
 
     for_worker, for_connector = split_settings(parse_settings(settings))
     job.set_up_logs(verbose=verbose or ctx.ensure_object(dict).get("verbose", False))

@@ -25,7 +25,7 @@ from fastconnect import logs
 from fastconnect.cli.console import wants_drawing
 from fastconnect.cli.summary import Summary, summarize
 from fastconnect.errors import ConfigError, Fault, FunctionError, PluginNotFoundError
-from fastconnect.herder.herder import ConnectorSpec, View
+from fastconnect.herder.snapshot import ConnectorSpec, View
 from fastconnect.states import Exit, State
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from fastconnect.herder.herder import Snapshot, TaskInfo
+from fastconnect.herder.snapshot import Snapshot, TaskInfo
 from fastconnect.states import State
 
 RATE_WINDOW_S = 2.0

@@ -20,7 +20,7 @@ from fastconnect.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from fastconnect.herder.herder import ConnectorSpec
+    from fastconnect.herder.snapshot import ConnectorSpec
 
 
 class _ConnectorFile(click.ParamType):  # type: ignore[type-arg]  # generic since click 8.2 only
@@ -105,7 +105,7 @@ def _connectors(
     files: tuple[Path | LocalFile, ...], settings: Mapping[str, str], tasks: int | None, name: str | None
 ) -> list[ConnectorSpec]:
     from fastconnect.config.properties import ConnectorFile, load_connector_file
-    from fastconnect.herder.herder import ConnectorSpec
+    from fastconnect.herder.snapshot import ConnectorSpec
     from fastconnect.states import TargetState
 
     targets = {"RUNNING": TargetState.STARTED, "PAUSED": TargetState.PAUSED, "STOPPED": TargetState.STOPPED}

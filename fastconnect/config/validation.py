@@ -221,11 +221,8 @@ class _Validator:
 
     def _version(self, plugin: Plugin) -> None:
         wanted = (self.config.get("connector.plugin.version") or "").strip()
-        if wanted and wanted != "latest" and not _in_range(plugin.version or "", wanted):
-            span = wanted if wanted[0] in "[(" else f"[{wanted},{wanted}]"
-            why = (
-                f"Plugin {plugin.name} not found that matches the version range {span}, available versions: [{plugin.version}]"
-            )
+        why = version_refusal(plugin, wanted) if wanted else None
+        if why:
             self._fault("connector.class", why)
             self._fault("connector.plugin.version", why)
 
@@ -409,6 +406,14 @@ _NOT_YET_OF_SINKS = {
     "topic.creation.": "a sink creates no topics",
     "config.action.reload": _READ_ONCE,
 }
+
+
+def version_refusal(plugin: Plugin, wanted: str) -> str | None:
+    """Say why a plugin is not of the wanted version (`latest`, one, or a range as Maven writes it); None if it is."""
+    if wanted == "latest" or _in_range(plugin.version or "", wanted):
+        return None
+    span = wanted if wanted[0] in "[(" else f"[{wanted},{wanted}]"
+    return f"Plugin {plugin.name} not found that matches the version range {span}, available versions: [{plugin.version}]"
 
 
 def _no_such_connector(name: str) -> str:

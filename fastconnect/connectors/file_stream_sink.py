@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 from fastconnect.api.config import Config, Meta
@@ -82,3 +82,7 @@ class FileStreamSink(SinkConnector[FileStreamSinkConfig]):
     """Appends the values of topics to a file, one a line."""
 
     task_class = FileStreamSinkTask
+
+    def alter_offsets(self, config: FileStreamSinkConfig, offsets: Sequence[tuple[TopicPartition, int | None]]) -> bool:
+        """It keeps no offsets, and appends whatever comes: any may be changed."""
+        return True

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastconnect.api.config import Config, Meta
 from fastconnect.api.connector import SinkConnector
-from fastconnect.api.sink_records import SinkRecords
+from fastconnect.api.sink_records import SinkRecords, TopicPartition
 from fastconnect.api.task import SinkTask
 
 
@@ -44,3 +45,7 @@ class NullSink(SinkConnector[NullSinkConfig]):
     """Reads topics and forgets what it reads."""
 
     task_class = NullSinkTask
+
+    def alter_offsets(self, config: NullSinkConfig, offsets: Sequence[tuple[TopicPartition, int | None]]) -> bool:
+        """It keeps no offsets: any may be changed."""
+        return True

@@ -7,11 +7,10 @@ herder ever runs a plugin's code.
 from __future__ import annotations
 
 import logging
-import queue
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -19,21 +18,16 @@ import msgspec
 from fastconnect import masking, plugins
 from fastconnect.api.config import Config
 from fastconnect.api.connector import SinkConnector, SourceConnector
-from fastconnect.api.record import Offset, Partition
 from fastconnect.config.providers import Providers, restored
 from fastconnect.config.validation import validate
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConfigError, ConnectError, Fault
+from fastconnect.herder import plugin_answers
+from fastconnect.herder.connector_context import END, ConnectorContext
 from fastconnect.herder.connector_report import ConnectorReport, Failure
-from fastconnect.storage.stores import OffsetStore
 from fastconnect.supervisor.control import RunConnector
 
 logger = logging.getLogger(__name__)
-
-
-_END = object()
-_RECONFIGURE = object()
-"""What a connector that watches may wish for, besides to fail with an error."""
 
 
 def run(request: RunConnector, worker: WorkerConfig, tell: Callable[[bytes], None]) -> bytes:
@@ -72,9 +66,11 @@ def _encoded(report: ConnectorReport) -> bytes:
 def _begin(request: RunConnector, worker: WorkerConfig) -> tuple[ConnectorReport, _Running | None]:
     """The first answer, and the connector, if it is one that watches its source."""
     try:
+        if request.action not in ("task_configs", "watch"):
+            return plugin_answers.answer(request, worker), None
         validation = validate(request.config, worker)
         warnings = [str(warning) for warning in validation.warnings]
-        if validation.faults or request.action == "validate":
+        if validation.faults:
             return ConnectorReport(faults=list(validation.faults), warnings=warnings), None
         worker = worker.resolved()
         config = Providers.of(worker.originals).resolve(request.config, f"connector {request.name}")
@@ -86,7 +82,10 @@ def _begin(request: RunConnector, worker: WorkerConfig) -> tuple[ConnectorReport
             raise
         if not connector.watches:
             connector.stop()
-        return ConnectorReport(warnings=warnings, task_configs=configs), connector if connector.watches else None
+        first = ConnectorReport(
+            warnings=warnings, task_configs=configs, kind=connector.kind, version=connector.plugin.version
+        )
+        return first, connector if connector.watches else None
     except (Exception, SystemExit) as error:
         return _failed(error), None
 
@@ -116,8 +115,9 @@ class _Running:
         self._raw = request.config
         self._config = config
         class_name = config.get("connector.class") or ""
-        self._kind = plugins.kind_of_connector(class_name)
-        connector_class = plugins.find(self._kind, class_name)
+        self.kind = plugins.kind_of_connector(class_name)
+        self.plugin = plugins.find_plugin(self.kind, class_name)
+        connector_class: type[Any] = self.plugin.cls
         self._connector: SourceConnector[Any] | SinkConnector[Any] = connector_class()
         self._context = ConnectorContext(request.name, worker)
         self._connector.context = self._context
@@ -135,9 +135,11 @@ class _Running:
     def task_configs(self) -> list[dict[str, str]]:
         """Ask it for the configurations of its tasks."""
         max_tasks = int(self._config.get("tasks.max") or 1)
-        configs = [_as_properties(config) for config in self._connector.task_configs(max_tasks)]
-        if self._kind == "sink":
-            configs = [{**_topics(self._config), **config} for config in configs]
+        configs = [self._as_properties(config) for config in self._connector.task_configs(max_tasks)]
+        added = {"task.class": _task_class(self.plugin.name)}
+        if self.kind == "sink":
+            added |= _topics(self._config)
+        configs = [{**added, **config} for config in configs]
         if len(configs) > max_tasks and (self._config.get("tasks.max.enforce") or "true").strip().lower() != "false":
             # Kafka Connect's wording, from its TooManyTasksException.
             raise ConnectError(
@@ -147,6 +149,11 @@ class _Running:
             )
         return [restored(each, self._raw, self._config) for each in configs]
 
+    def _as_properties(self, config: Mapping[str, str] | Config) -> dict[str, str]:
+        if config is self._connector.config:  # as it was given: without the defaults, and with what the task's class adds
+            return {key: value for key, value in self._config.items() if value is not None}
+        return config.to_properties() if isinstance(config, Config) else _checked(config)
+
     def watch(self, tell: Callable[[ConnectorReport], None]) -> bytes:
         """Let it watch its source; tell its tasks' configurations whenever it asks for that."""
         context = self._context
@@ -154,7 +161,7 @@ class _Running:
         threading.Thread(target=self._watch, name="watch", daemon=True).start()
         while True:
             wish = context.wishes.get()
-            if wish is _END or context.stopping:
+            if wish is END or context.stopping:
                 return b""
             if isinstance(wish, BaseException):
                 return _encoded(_failed(wish))
@@ -170,7 +177,7 @@ class _Running:
         except BaseException as error:
             self._context.wishes.put(error)
         else:
-            self._context.wishes.put(_END)
+            self._context.wishes.put(END)
 
     def stop(self) -> None:
         """Stop it; what its stop() runs into is logged, for its answer is given."""
@@ -188,66 +195,13 @@ def _topics(config: Mapping[str, str | None]) -> dict[str, str]:
     return {key: value for key in ("topics", "topics.regex") if (value := config.get(key))}
 
 
-def _as_properties(config: Mapping[str, str] | Config) -> dict[str, str]:
-    if isinstance(config, Config):
-        return config.to_properties()
+def _task_class(connector: str) -> str:
+    """The name of a connector's task class, which a worker of Kafka Connect wants to find in each task's configuration."""
+    return connector.removesuffix("Connector") + "Task"
+
+
+def _checked(config: Mapping[str, str]) -> dict[str, str]:
     for key, value in config.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise TypeError(f"task_configs must give strings for strings, but {key!r} has the value {value!r}")
     return dict(config)
-
-
-class ConnectorContext:
-    """The api's SourceConnectorContext; the offset store is opened only if the connector asks for an offset."""
-
-    def __init__(self, connector: str, worker: WorkerConfig) -> None:
-        self._connector = connector
-        self._worker = worker
-        self._store: OffsetStore | None = None
-        self._stop = threading.Event()
-        self.wishes: queue.SimpleQueue[object] = queue.SimpleQueue()
-
-    @property
-    def connector(self) -> str:
-        """The connector's name."""
-        return self._connector
-
-    def source_offset(self, partition: Partition, default: Any = None) -> Any:
-        """The offset last flushed for a source partition; `default` if there is none."""
-        (offset,) = self.source_offsets([partition])
-        return default if offset is None else offset
-
-    def source_offsets(self, partitions: Iterable[Partition]) -> list[Offset | None]:
-        """The offsets last flushed for many source partitions, in their order."""
-        if self._store is None:
-            from fastconnect.storage.sqlite import SqliteOffsetStore
-
-            self._store = SqliteOffsetStore(self._worker.offset_storage_file_filename)
-        return self._store.get(self._connector, list(partitions))
-
-    @property
-    def stopping(self) -> bool:
-        """Whether `watch` should return."""
-        return self._stop.is_set()
-
-    def wait(self, wait_ms: int) -> bool:
-        """Wait in `watch`; True at once when it should return."""
-        return self._stop.wait(wait_ms / 1000)
-
-    def request_task_reconfiguration(self) -> None:
-        """Have `task_configs` called again; from any thread."""
-        self.wishes.put(_RECONFIGURE)
-
-    def raise_error(self, error: BaseException) -> None:
-        """Have the connector FAILED with this error."""
-        self.wishes.put(error)
-
-    def end(self) -> None:
-        """Have the watching end; may be called by a signal's handler."""
-        self._stop.set()
-        self.wishes.put(_END)
-
-    def close(self) -> None:
-        """Close the offset store, if it was opened."""
-        if self._store is not None:
-            self._store.close()

@@ -40,7 +40,7 @@ class ConnectorReport(msgspec.Struct, frozen=True, kw_only=True):
     """The text with which a configuration with faults is refused; only for `validate`."""
     body: bytes = b""
     """JSON: what the REST API answers to `validate`, `config_def` and `plugins`."""
-    kinds: dict[str, Literal["source", "sink"]] = {}
-    """Only for `plugins`: every name that a connector may be called by, and what it is."""
+    connectors: dict[str, tuple[Literal["source", "sink"], str | None]] = {}
+    """Only for `plugins`: every name that a connector may be called by, what it is, and its version."""
     altered: bool = False
     """Only for `alter_offsets`: whether the connector says that it keeps no offsets elsewhere."""

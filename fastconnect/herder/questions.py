@@ -36,7 +36,7 @@ class Questions:
         self._timeout_ms = timeout_ms
         self._last_request = 0
         self._heard: dict[int, Heard] = {}
-        self._kinds: dict[str, ConnectorType] = {}
+        self._connectors: dict[str, tuple[ConnectorType, str | None]] = {}  # class name -> what it is, its version
         self._plugins: Future[list[PluginDescription]] | None = None
 
     # What may be asked
@@ -72,11 +72,15 @@ class Questions:
 
     def kind_of(self, config: Properties) -> ConnectorType:
         """Whether a connector is a source or a sink, as far as answers have said; `plugins` says it of all."""
-        return self._kinds.get((config.get("connector.class") or "").strip(), "unknown")
+        return self._connectors.get((config.get("connector.class") or "").strip(), ("unknown", None))[0]
+
+    def version_of(self, config: Properties) -> str | None:
+        """The version of a connector's class, as far as answers have said; `plugins` says it of all."""
+        return self._connectors.get((config.get("connector.class") or "").strip(), ("unknown", None))[1]
 
     def _take_plugins(self, report: ConnectorReport) -> list[PluginDescription]:
-        for name, kind in report.kinds.items():
-            self._kinds.setdefault(name, kind)
+        for name, about in report.connectors.items():
+            self._connectors.setdefault(name, about)
         return msgspec.json.decode(report.body, type=list[PluginDescription])
 
     # How it is asked
@@ -88,7 +92,7 @@ class Questions:
 
         def hear(report: ConnectorReport | None, goes_on: bool) -> None:
             if report is not None and report.kind is not None and class_name:
-                self._kinds[class_name] = report.kind
+                self._connectors[class_name] = report.kind, report.version
             heard(report, goes_on)
 
         self._heard[self._last_request] = hear

@@ -18,14 +18,14 @@ import msgspec
 from fastconnect import metrics
 from fastconnect.errors import Fault
 from fastconnect.herder.connector_report import ConnectorReport, Failure
-from fastconnect.herder.herder import (
+from fastconnect.herder.refusals import ConnectorNotFoundError, TaskNotFoundError
+from fastconnect.herder.snapshot import (
     ConnectorInfo,
     ConnectorSpec,
     Snapshot,
     TaskInfo,
     View,
 )
-from fastconnect.herder.refusals import ConnectorNotFoundError, TaskNotFoundError
 from fastconnect.logs import about, facts
 from fastconnect.states import State, TargetState, TaskId
 from fastconnect.supervisor.control import (

@@ -13,7 +13,7 @@ import pytest
 
 from fastconnect.cli import console
 from fastconnect.cli.progress import Rates
-from fastconnect.herder.herder import ConnectorInfo, Snapshot, TaskInfo
+from fastconnect.herder.snapshot import ConnectorInfo, Snapshot, TaskInfo
 from fastconnect.logs import PlainFormatter
 from fastconnect.states import State, TaskId
 

@@ -10,7 +10,7 @@ import pytest
 from fastconnect.cli import job
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConfigError
-from fastconnect.herder.herder import ConnectorSpec
+from fastconnect.herder.snapshot import ConnectorSpec
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from fastconnect.cli import progress
 from fastconnect.cli.progress import Progress
-from fastconnect.herder.herder import ConnectorInfo, Snapshot, TaskInfo
+from fastconnect.herder.snapshot import ConnectorInfo, Snapshot, TaskInfo
 from fastconnect.states import State, TaskId
 
 

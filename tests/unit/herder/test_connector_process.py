@@ -86,7 +86,8 @@ def ask(worker, action="task_configs", **config: str | None) -> ConnectorReport:
 def test_the_connector_divides_its_work_into_configs_of_strings(worker):
     report = ask(worker, tables="a,b,c", tasks_max="2")
 
-    assert report.task_configs == [{"topic": "t", "tables": "a"}, {"topic": "t", "tables": "b"}]
+    task_class = {"task.class": "test.TablesSourceTask"}
+    assert report.task_configs == [{"topic": "t", "tables": "a", **task_class}, {"topic": "t", "tables": "b", **task_class}]
     assert (report.faults, report.failure) == ([], None)
 
 

@@ -10,8 +10,8 @@ from fastconnect._core import StatusRegion
 from fastconnect.errors import Fault
 from fastconnect.herder import standalone
 from fastconnect.herder.connector_report import ConnectorReport, Failure
-from fastconnect.herder.herder import ConnectorSpec
 from fastconnect.herder.refusals import ConnectorNotFoundError, TaskNotFoundError
+from fastconnect.herder.snapshot import ConnectorSpec
 from fastconnect.states import State, TargetState, TaskId
 from fastconnect.supervisor.control import (
     Command,
