@@ -41,9 +41,7 @@ _WITHOUT_MEANING = (
         "there is no distributed mode yet",
     ),
     (r"exactly\.once\.source\.support", "records are delivered at least once so far"),
-    (r"listeners|(admin\.)?listeners\.https\..*|admin\.listeners|rest\..*|access\.control\..*", "there is no REST API yet"),
-    (r"response\.http\.headers\.config|ssl\.client\.auth", "there is no REST API yet"),
-    (r"topic\.tracking\..*", "which topics a connector uses is not tracked yet"),
+    (r"rest\.extension\.classes", "they are Java classes; for users and passwords there is rest.auth.file"),
     (r"metric\.reporters|metrics\..*|auto\.include\.jmx\.reporter", "there is no JMX"),
     (r"(key|value|header)\.converter\.plugin\.version", "of a converter only the installed version can be used"),
     (
@@ -252,13 +250,19 @@ def under(prefix: str, config: Mapping[str, str | None] | Mapping[str, str]) -> 
 _OTHERS = ("producer.", "consumer.", "admin.", "config.providers")
 """Keys that are read elsewhere: by client.py, admin.py, providers.py."""
 
+_REST = re.compile(
+    r"(admin\.)?listeners(\.https\..*)?|rest\.(advertised\..*|auth\.file|insecure|allowed\.hosts)|access\.control\.allow\..*"
+    r"|response\.http\.headers\.config|ssl\.client\.auth|topic\.tracking\..*"
+)
+"""Keys that rest.py reads, when the REST API is started."""
+
 
 def _warnings(cls: type[Config], originals: Mapping[str, str]) -> list[str]:
     known = {entry.key for entry in cls.fields()}
     free = tuple(f"{key}." for key in CONVERTER_KEYS.values())
     warnings = []
     for key in originals:
-        if key in known or key.startswith(_OTHERS) or _SECURITY.fullmatch(key):
+        if key in known or key.startswith(_OTHERS) or _SECURITY.fullmatch(key) or _REST.fullmatch(key):
             continue
         why = next((why for pattern, why in _WITHOUT_MEANING if re.fullmatch(pattern, key)), None)
         if why:

@@ -76,6 +76,9 @@ def test_a_distributed_worker_file_is_taken_with_a_warning_for_each_key_without_
         "admin.retries",
         "config.providers",
         "config.providers.file.class",
+        "listeners",
+        "rest.advertised.host.name",
+        "ssl.client.auth",
     }
     assert not any("is not known" in warning for warning in worker.warnings)
 
