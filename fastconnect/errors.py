@@ -80,7 +80,19 @@ class FunctionError(ConnectError):
     retry_helps = False
 
 
-class OffsetStoreError(RetriableError):
+class StoreError(RetriableError):
+    """What survives a restart cannot be read or written at the moment."""
+
+
+class ConfigStoreError(StoreError):
+    """The store of configurations refused a read or a write, or did not answer in time: a write may still have arrived."""
+
+
+class StatusStoreError(StoreError):
+    """The store of statuses refused a read or a write."""
+
+
+class OffsetStoreError(StoreError):
     """The offset store refused a read or a write; what it held before is untouched."""
 
 

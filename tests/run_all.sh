@@ -15,7 +15,7 @@ for step in $steps; do
         ;;
     unit) pytest -q -n 2 tests/code tests/unit tests/contract tests/compat tests/docs -m "not integration" ;;
     # Mostly waiting for brokers and processes, so more of them than there are cores.
-    integration) pytest -q -n 4 --dist loadgroup tests/integration tests/examples tests/docs/test_code_blocks.py ;;
+    integration) pytest -q -n 4 --dist loadgroup tests/integration tests/contract tests/examples tests/docs/test_code_blocks.py ;;
     *)
         echo "no such step: $step" >&2
         exit 2

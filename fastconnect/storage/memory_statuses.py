@@ -41,10 +41,10 @@ class StatusTable:
         with self._lock:
             return list(self._topics.get(connector, {}).values())
 
-    def has_topic(self, connector: str, topic: str) -> bool:
-        """Whether it is known that the connector uses the topic."""
+    def topic(self, connector: str, topic: str) -> StoredTopic | None:
+        """What is known of a connector's use of a topic."""
         with self._lock:
-            return topic in self._topics.get(connector, {})
+            return self._topics.get(connector, {}).get(topic)
 
     def set(self, of: str | TaskId, status: StoredStatus | None) -> None:
         """Keep a status; None forgets it."""
@@ -116,7 +116,7 @@ class MemoryStatusStore(StatusStore):
 
     def put_topic(self, topic: StoredTopic) -> None:
         """See StatusStore."""
-        if not self._table.has_topic(topic.connector, topic.name):
+        if self._table.topic(topic.connector, topic.name) is None:
             self._table.set_topic(topic.connector, topic.name, topic)
 
     def topics(self, connector: str) -> list[StoredTopic]:

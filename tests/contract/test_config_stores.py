@@ -6,19 +6,30 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from fakes.config_listener import Heard
+from fakes.topics import Topics
 
 from fastconnect.states import TargetState
 from fastconnect.storage.config_store import ConfigStore, SessionKey
+from fastconnect.storage.kafka_configs import KafkaConfigStore
 from fastconnect.storage.memory_configs import MemoryConfigStore
+
+
+def kafka_store(request: pytest.FixtureRequest) -> ConfigStore:
+    bootstrap = request.getfixturevalue("kafka")
+    topic = Topics(bootstrap).create(request.getfixturevalue("fresh_topic"), 1, cleanup_policy="compact")
+    return KafkaConfigStore(topic, {"bootstrap.servers": bootstrap})
+
 
 IMPLEMENTATIONS: dict[str, Callable[[pytest.FixtureRequest], ConfigStore]] = {
     "memory": lambda request: MemoryConfigStore(),
+    "kafka": kafka_store,
 }
+NEEDS_BROKER = {"kafka": pytest.mark.integration}
 CONFIG = {"name": "orders", "connector.class": "FileStreamSource", "x": None}
 WAIT_MS = 30_000
 
 
-@pytest.fixture(params=list(IMPLEMENTATIONS))
+@pytest.fixture(params=[pytest.param(name, marks=NEEDS_BROKER.get(name, ())) for name in IMPLEMENTATIONS])
 def store(request: pytest.FixtureRequest, heard: Heard) -> Iterator[ConfigStore]:
     opened = IMPLEMENTATIONS[request.param](request)
     opened.start(heard)

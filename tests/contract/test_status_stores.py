@@ -5,14 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
+from fakes.topics import Topics
 
 from fastconnect.states import TaskId
+from fastconnect.storage.kafka_statuses import KafkaStatusStore
 from fastconnect.storage.memory_statuses import MemoryStatusStore
 from fastconnect.storage.status_store import StatusStore, StoredStatus, StoredTopic
 
+
+def kafka_store(request: pytest.FixtureRequest) -> StatusStore:
+    bootstrap = request.getfixturevalue("kafka")
+    topic = Topics(bootstrap).create(request.getfixturevalue("fresh_topic"), 5, cleanup_policy="compact")
+    return KafkaStatusStore(topic, {"bootstrap.servers": bootstrap})
+
+
 IMPLEMENTATIONS: dict[str, Callable[[pytest.FixtureRequest], StatusStore]] = {
     "memory": lambda request: MemoryStatusStore(),
+    "kafka": kafka_store,
 }
+NEEDS_BROKER = {"kafka": pytest.mark.integration}
 TASK = TaskId("orders", 0)
 
 
@@ -20,7 +31,7 @@ def status(state: str = "RUNNING", worker: str = "one:8083", generation: int = 3
     return StoredStatus(state=state, worker_id=worker, generation=generation, trace=trace, version="4.3.1")
 
 
-@pytest.fixture(params=list(IMPLEMENTATIONS))
+@pytest.fixture(params=[pytest.param(name, marks=NEEDS_BROKER.get(name, ())) for name in IMPLEMENTATIONS])
 def store(request: pytest.FixtureRequest) -> Iterator[StatusStore]:
     opened = IMPLEMENTATIONS[request.param](request)
     opened.start()
