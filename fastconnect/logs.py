@@ -23,6 +23,9 @@ from fastconnect.states import TaskId
 PIPE_ATOMIC_BYTES = 4096
 """Up to so many bytes a write to a pipe is never mixed with another's (PIPE_BUF of Linux)."""
 
+HERDER_CONTEXT = "herder"
+"""The prefix of the herder's lines; all others are about a connector."""
+
 _PENDING_LIMIT_BYTES = 1 << 20
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _PLAIN_VALUE = re.compile(r"[^\s=\"\\]+")
@@ -107,7 +110,10 @@ class PlainFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object: time, level, context, logger, message, the facts, and the trace if there is one."""
+    """One JSON object: time, level, connector, task, logger, message, the facts, and the trace if there is one.
+
+    A fact named as one of the others has an underscore behind its name. All that is no plain ASCII is escaped.
+    """
 
     def __init__(self, context: str | None = None) -> None:
         super().__init__()
@@ -118,14 +124,15 @@ class JsonFormatter(logging.Formatter):
         line: dict[str, Any] = {"time": _time(record), "level": record.levelname}
         context = getattr(record, "context", None) or self.context
         if context:
-            line["context"] = context
+            line.update(_connector_and_task(context))
         line["logger"] = record.name
         line["message"] = record.getMessage()
-        line.update(getattr(record, "facts", {}))
+        for name, value in getattr(record, "facts", {}).items():
+            line[f"{name}_" if name in _JSON_FIELDS else name] = value
         trace = getattr(record, "trace", None) or (self.formatException(record.exc_info) if record.exc_info else None)
         if trace:
             line["trace"] = trace
-        return json.dumps(line, default=str)
+        return json.dumps(line, default=str).replace("\x7f", "\\u007f")
 
 
 class LineHandler(logging.Handler):
@@ -233,6 +240,16 @@ class DroppingWriter(LineWriter):
             return os.open(f"/proc/self/fd/{self.fd}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_APPEND | os.O_CLOEXEC)
         except OSError:
             return self.fd
+
+
+_JSON_FIELDS = frozenset({"time", "level", "connector", "task", "process", "logger", "message", "trace"})
+
+
+def _connector_and_task(context: str) -> dict[str, str | int]:
+    if context == HERDER_CONTEXT:
+        return {"process": context}
+    connector, _, task = context.rpartition("|task-")
+    return {"connector": connector, "task": int(task)} if connector and task.isdecimal() else {"connector": context}
 
 
 def escaped(text: str) -> str:

@@ -84,6 +84,16 @@ class ResetTopics(msgspec.Struct, tag=True):
     connector: str
 
 
+class SetLogLevel(msgspec.Struct, tag=True):
+    """Set the level of a logger and of all below it, in every process of the worker; "" is the root logger.
+
+    The herder is told by its signal as the others are, and a new herder has it from its birth.
+    """
+
+    logger: str
+    level: int  # as in logging
+
+
 class Finish(msgspec.Struct, tag=True):
     """Stop everything gracefully; the command ends with `exit_code`."""
 
@@ -98,7 +108,16 @@ class Remember(msgspec.Struct, tag=True):
 
 
 Command: TypeAlias = (
-    RunConnector | StopConnector | StartTask | StopTask | RestartTask | SetTarget | ResetTopics | Finish | Remember
+    RunConnector
+    | StopConnector
+    | StartTask
+    | StopTask
+    | RestartTask
+    | SetTarget
+    | ResetTopics
+    | SetLogLevel
+    | Finish
+    | Remember
 )
 
 

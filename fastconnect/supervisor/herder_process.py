@@ -91,7 +91,7 @@ class HerderProcess:
                 lambda: self._body(channel),
                 self._died,
                 keep=(theirs.fileno(), self._lifeline_fd),
-                context="herder",
+                context=logs.HERDER_CONTEXT,
             )
         except OSError as error:
             logger.error("Herder can't be started.", extra=logs.facts(reason=error))

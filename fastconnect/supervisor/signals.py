@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -77,11 +77,14 @@ def blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def begin_process() -> None:
+def begin_process(look: Callable[[], None] | None = None) -> None:
     """In a forked process, with all signals blocked: undo what the parent set, then let signals in.
 
     SIGTERM, SIGINT, SIGHUP and SIGUSR1 are caught from the beginning: they are orders to look at, not to die of. SIGPIPE and
     SIGXFSZ stay ignored, as Python has them.
+
+    Args:
+        look: called at each LOOK_AGAIN, wherever Python's code is then.
     """
     signal.set_wakeup_fd(-1)
     for number in signal.valid_signals():
@@ -89,4 +92,6 @@ def begin_process() -> None:
             signal.signal(number, signal.SIG_DFL)
     for number in (*STOP_SIGNALS, LOOK_AGAIN):
         signal.signal(number, note)
+    if look is not None:
+        signal.signal(LOOK_AGAIN, lambda *_: look())
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -23,6 +23,7 @@ from setproctitle import setproctitle
 
 from fastconnect import logs
 from fastconnect._core import StatusRegion, fill_heap_holes
+from fastconnect.log_levels import SharedLevels
 from fastconnect.states import Exit, State, TaskId
 from fastconnect.supervisor.connector_runs import ConnectorRuns
 from fastconnect.supervisor.control import (
@@ -35,6 +36,7 @@ from fastconnect.supervisor.control import (
     ResetTopics,
     RestartTask,
     RunConnector,
+    SetLogLevel,
     SetTarget,
     StartTask,
     StopConnector,
@@ -46,7 +48,7 @@ from fastconnect.supervisor.deaths import OutOfMemoryCounter, signal_name
 from fastconnect.supervisor.entrypoints import Entrypoints, WorkerSettings
 from fastconnect.supervisor.herder_process import HerderProcess
 from fastconnect.supervisor.restarts import RestartPolicy
-from fastconnect.supervisor.signals import SignalQueue
+from fastconnect.supervisor.signals import LOOK_AGAIN, SignalQueue
 from fastconnect.supervisor.task import Task
 from fastconnect.supervisor.task_process import Children, adopt_orphans
 
@@ -137,7 +139,8 @@ class Supervisor(Generic[W]):
         # Children hold the pipe's reading end: they see its end of file when this process is gone, whatever it died of.
         self._lifeline, self._lifeline_writer = os.pipe()
         self._doorbell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._children = Children(OutOfMemoryCounter().moved)
+        self._levels = SharedLevels()
+        self._children = Children(OutOfMemoryCounter().moved, self._levels)
         self._connectors = ConnectorRuns(
             self._children,
             lambda request, tell: self._entrypoints.connector(request, self._worker, tell),
@@ -153,6 +156,7 @@ class Supervisor(Generic[W]):
 
     def _close(self) -> None:
         self._herder.close()
+        self._levels.close()
         for fd in (self._lifeline, self._lifeline_writer, self._doorbell):
             os.close(fd)
 
@@ -287,6 +291,9 @@ class Supervisor(Generic[W]):
                 self._connectors.ask(command)
             case StopConnector():
                 self._connectors.stop_watching(command.name)
+            case SetLogLevel():
+                self._levels.set(command.logger, command.level)
+                self._children.send(LOOK_AGAIN)
             case Remember():
                 self._remembered = command.blob
             case Finish():

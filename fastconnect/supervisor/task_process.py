@@ -18,12 +18,12 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
-import msgspec
 from setproctitle import setproctitle
 
 from fastconnect import logs
+from fastconnect.log_levels import SharedLevels
 from fastconnect.states import Exit
 from fastconnect.supervisor import signals
 from fastconnect.supervisor.deaths import Death
@@ -48,7 +48,7 @@ _libc = ctypes.CDLL(None, use_errno=True)  # loaded before the first fork
 _libc.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 
 
-class _Settings(msgspec.Struct, frozen=True):
+class _Settings(NamedTuple):
     """What a child makes of itself; see ChildProcess."""
 
     title: str
@@ -56,6 +56,7 @@ class _Settings(msgspec.Struct, frozen=True):
     dump_fd: int
     context: str | None
     oom_score: int
+    levels: SharedLevels | None
 
 
 class ChildProcess:
@@ -67,6 +68,7 @@ class ChildProcess:
         keep: the file descriptors it gets besides standard input, output and error.
         context: the prefix of its log lines.
         oom_score: its oom_score_adj.
+        levels: the log levels that it takes over when signals.LOOK_AGAIN comes.
     Raises:
         OSError: no process or file descriptor is to be had; nothing is left behind.
     """
@@ -79,13 +81,15 @@ class ChildProcess:
         keep: Iterable[int] = (),
         context: str | None = None,
         oom_score: int = 0,
+        levels: SharedLevels | None = None,
     ) -> None:
         self.title = title
         self.killed_by_us = False
         require_one_thread()
         # Its last words: faulthandler writes there what all threads do, on signals.DUMP or a crash. No pipe: it can't be full.
         self._dump_fd = os.memfd_create("fastconnect-dump", os.MFD_CLOEXEC)
-        settings = _Settings(title, frozenset(keep), self._dump_fd, context, oom_score)
+        kept = frozenset(keep) | ({levels.fd} if levels is not None else set())
+        settings = _Settings(title, kept, self._dump_fd, context, oom_score, levels)
         try:
             with signals.blocked():
                 parent = os.getpid()
@@ -143,9 +147,11 @@ class Children:
 
     Args:
         out_of_memory: whether the kernel has killed for want of memory since it was last asked.
+        levels: the log levels that they share.
     """
 
-    def __init__(self, out_of_memory: Callable[[], bool | None] = lambda: None) -> None:
+    def __init__(self, out_of_memory: Callable[[], bool | None] = lambda: None, levels: SharedLevels | None = None) -> None:
+        self._levels = levels
         self._out_of_memory = out_of_memory
         self._living: dict[int, tuple[ChildProcess, Callable[[Death], None]]] = {}
         self._foreign = _all_children()
@@ -161,7 +167,7 @@ class Children:
         oom_score: int = 0,
     ) -> ChildProcess:
         """Fork a child (see ChildProcess); `on_death` is called by `reap` once it has ended."""
-        child = ChildProcess(title, body, keep=keep, context=context, oom_score=oom_score)
+        child = ChildProcess(title, body, keep=keep, context=context, oom_score=oom_score, levels=self._levels)
         self._living[child.pid] = child, on_death
         return child
 
@@ -181,6 +187,11 @@ class Children:
                 self._foreign.discard(ended.si_pid)
             elif (death := child.reap(self._out_of_memory)) is not None:
                 on_death(death)
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all of them."""
+        for child, _ in self._living.values():
+            child.send(number)
 
     def kill_all(self) -> None:
         """End every child now, also orphans that have left their group, and reap them. Not those that were there before us."""
@@ -293,7 +304,7 @@ def _begin(parent: int, settings: _Settings) -> None:
     os.setsid()
     logs.begin_process(settings.context)  # closes what the parent's log had open, so before _close_others
     _close_others({*settings.keep, settings.dump_fd})
-    signals.begin_process()
+    signals.begin_process(None if settings.levels is None else settings.levels.look)
     faulthandler.enable(settings.dump_fd, all_threads=True)
     faulthandler.register(signals.DUMP, settings.dump_fd, all_threads=True)
     random.seed()

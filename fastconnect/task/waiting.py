@@ -31,7 +31,8 @@ class Orders:
         """Let SIGTERM ask for the stop and SIGUSR1 wake a wait; only on the main thread."""
         signal.set_wakeup_fd(self._signal_writer, warn_on_full_buffer=False)
         signal.signal(signal.SIGTERM, self._on_sigterm)
-        signal.signal(signal.SIGUSR1, lambda *_: None)
+        if not callable(signal.getsignal(signal.SIGUSR1)):  # the supervisor's own does more
+            signal.signal(signal.SIGUSR1, lambda *_: None)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the supervisor's to handle
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:

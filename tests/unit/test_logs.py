@@ -75,11 +75,47 @@ def test_a_trace_is_indented_below_its_line(pipe: tuple[int, int]) -> None:
 
 def test_a_json_line_is_one_object_with_all_in_it(pipe: tuple[int, int]) -> None:
     logs.configure(json_lines=True, context="c|task-0", fd=pipe[1])
-    logger.info("Two\nlines", extra=logs.facts(count=3))
+    logger.info("Two\nlines", extra=logs.facts(count=3, level="high"))
     (line,) = os.read(pipe[0], 1000).splitlines()
     entry = json.loads(line)
     assert entry.pop("time").endswith("Z")
-    assert entry == {"level": "INFO", "context": "c|task-0", "logger": logger.name, "message": "Two\nlines", "count": 3}
+    assert entry == {
+        "level": "INFO",
+        "connector": "c",
+        "task": 0,
+        "logger": logger.name,
+        "message": "Two\nlines",
+        "count": 3,
+        "level_": "high",
+    }
+
+
+@pytest.mark.parametrize(
+    ("context", "fields"),
+    [
+        ("orders", {"connector": "orders"}),
+        ("a|task-1|task-2", {"connector": "a|task-1", "task": 2}),
+        ("herder", {"process": "herder"}),
+        (None, {}),
+    ],
+)
+def test_a_json_line_names_connector_and_task(pipe: tuple[int, int], context: str | None, fields: dict[str, object]) -> None:
+    logs.configure(json_lines=True, context=context, fd=pipe[1])
+    logger.info("Hi.")
+    entry = json.loads(os.read(pipe[0], 1000))
+    assert {name: value for name, value in entry.items() if name in ("connector", "task", "process")} == fields
+
+
+def test_a_json_line_is_ascii_without_control_characters(pipe: tuple[int, int]) -> None:
+    logs.configure(json_lines=True, context="x\ny\x1b[1m", fd=pipe[1])
+    nasty = "".join(map(chr, range(32))) + "\x7f\x85\x9b\u2028\u202e\ud800"
+    try:
+        raise ValueError(nasty)
+    except ValueError:
+        logger.exception(nasty, extra=logs.facts(name=nasty))
+    (line,) = os.read(pipe[0], 10_000).splitlines()
+    assert all(32 <= byte < 127 for byte in line)
+    assert json.loads(line)["message"] == nasty
 
 
 def test_timestamps_are_utc_and_first(pipe: tuple[int, int]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from fastconnect.supervisor.control import (
     ResetTopics,
     RestartTask,
     RunConnector,
+    SetLogLevel,
     SetTarget,
     StartTask,
     StopConnector,
@@ -66,6 +68,33 @@ def test_a_new_herder_is_told_of_the_topics_that_are_used(worker: Any) -> None:
     os.kill(worker.herder_pid, signal.SIGKILL)
     worker.meet_herder()
     assert worker.inventory().topics == [TaskTopic(task, "a"), TaskTopic(task, "b")]
+
+
+# Log levels
+
+
+def lines_of(worker: Any, task: TaskId) -> int:
+    count: int = worker.text().count(f"DEBUG [{task.connector}|task-{task.task}] Fine print.")
+    return count
+
+
+def test_a_log_level_is_set_in_all_processes_also_in_later_ones(worker: Any, until: Callable[..., None]) -> None:
+    worker.send(SetLogLevel("", logging.WARNING))
+    old, other = worker.start(0, do="log plugin.part"), worker.start(1, do="log another")
+    worker.running(old)
+    worker.running(other)
+    worker.send(SetLogLevel("plugin", logging.DEBUG))
+    until(lambda: lines_of(worker, old) > 0, what="a line of the task that ran already")
+    new = worker.start(2, do="log plugin.part")
+    until(lambda: lines_of(worker, new) > 0, what="a line of the task that began later")
+    assert lines_of(worker, other) == 0
+
+    worker.send(SetLogLevel("", logging.WARNING))
+    worker.send(RestartTask(old))
+    worker.status(old, State.RUNNING, started_count=2)
+    before = lines_of(worker, old)
+    worker.running(worker.start(3))
+    assert lines_of(worker, old) == before
 
 
 # Leases
@@ -567,9 +596,9 @@ def test_a_running_supervisor_has_one_thread_and_few_files(worker: Any) -> None:
     assert len(list((process / "task").iterdir())) == 1
     links = [os.readlink(fd) for fd in (process / "fd").iterdir()]
     kinds = sorted(link.partition(":")[0].partition(" ")[0] for link in links if not link.startswith(("/dev", "/tmp")))
-    # selector, doorbell, a pidfd and a dump each for herder and task, lifeline and signals (both ends), the herder's socket
+    # selector, doorbell, a pidfd and a dump each for herder and task, levels, lifeline and signals (both ends), the herder's
     assert [kind for kind in kinds if kind.startswith("anon")] == ["anon_inode"] * 4
-    assert [kind for kind in kinds if not kind.startswith("anon")] == ["/memfd", "/memfd", *["pipe"] * 4, "socket"]
+    assert [kind for kind in kinds if not kind.startswith("anon")] == [*["/memfd"] * 3, *["pipe"] * 4, "socket"]
 
 
 def test_a_connector_that_watches_answers_again_and_is_asked_to_stop_at_the_end(worker: Any) -> None:
