@@ -58,6 +58,12 @@ class Herder(ABC):
         Such as `reading to the end of the config topic, which began at 2026-01-02T03:04:05.678Z`; None: nothing.
         """
 
+    def metrics(self) -> Future[bytes]:
+        """The numbers of this worker, in Prometheus' text format; a herder that keeps none refuses."""
+        none: Future[bytes] = Future()
+        none.set_exception(RequestRefusedError(404, "This worker keeps no metrics"))
+        return none
+
     # Connectors
 
     @abstractmethod
