@@ -162,6 +162,9 @@ class TopicReader:
 
     def _assign(self, consumer: Consumer, deadline: float) -> None:
         """Read from where this was; in all partitions that the topic has now."""
+        # To ask for the partitions waits for 50 ms turns of librdkafka's, unless it is in touch with a broker already.
+        consumer.assign([TopicPartition(self.topic, 0, self.next.get(0, 0))])
+        consumer.poll(0.05)  # whatever this is, it comes again below
         while True:
             try:
                 # Asked in short turns: librdkafka fails at once while it has no broker yet.

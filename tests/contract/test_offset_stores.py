@@ -6,24 +6,41 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from fakes.topics import Topics
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fastconnect.errors import DataError
+from fastconnect.storage.kafka_offsets import KafkaOffsetStore, OffsetTopic
 from fastconnect.storage.memory import MemoryOffsetStore
 from fastconnect.storage.sqlite import SqliteOffsetStore
 from fastconnect.storage.stores import OffsetStore
 
-IMPLEMENTATIONS: dict[str, Callable[[Path], OffsetStore]] = {
-    "memory": lambda folder: MemoryOffsetStore(),
-    "sqlite": lambda folder: SqliteOffsetStore(folder / "offsets.sqlite"),
+
+def kafka_store(request: pytest.FixtureRequest, *, own: bool = False) -> OffsetStore:
+    bootstrap = request.getfixturevalue("kafka")
+    name = request.getfixturevalue("fresh_topic")
+    topics = Topics(bootstrap)
+    client = {"bootstrap.servers": bootstrap}
+    return KafkaOffsetStore(
+        OffsetTopic(topics.create(name, 5, cleanup_policy="compact"), client),
+        OffsetTopic(topics.create(f"{name}-own", 5, cleanup_policy="compact"), client) if own else None,
+    )
+
+
+IMPLEMENTATIONS: dict[str, Callable[[pytest.FixtureRequest, Path], OffsetStore]] = {
+    "memory": lambda request, folder: MemoryOffsetStore(),
+    "sqlite": lambda request, folder: SqliteOffsetStore(folder / "offsets.sqlite"),
+    "kafka": lambda request, folder: kafka_store(request),
+    "kafka, two topics": lambda request, folder: kafka_store(request, own=True),
 }
+NEEDS_BROKER = {name: pytest.mark.integration for name in IMPLEMENTATIONS if name.startswith("kafka")}
 A, B, C = {"filename": "a"}, {"filename": "b"}, {"filename": "c"}
 
 
-@pytest.fixture(params=list(IMPLEMENTATIONS))
+@pytest.fixture(params=[pytest.param(name, marks=NEEDS_BROKER.get(name, ())) for name in IMPLEMENTATIONS])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OffsetStore]:
-    opened = IMPLEMENTATIONS[request.param](tmp_path)
+    opened = IMPLEMENTATIONS[request.param](request, tmp_path)
     yield opened
     opened.close()
 
