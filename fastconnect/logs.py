@@ -74,6 +74,11 @@ def configure(
     root.setLevel(level)
 
 
+def are_json() -> bool:
+    """Whether this process logs JSON lines."""
+    return any(isinstance(handler.formatter, JsonFormatter) for handler in logging.getLogger().handlers)
+
+
 def begin_process(context: str | None, *, may_block: bool = True) -> None:
     """In a forked process: go on with its parent's settings under a prefix of its own."""
     for handler in logging.getLogger().handlers:

@@ -11,6 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from fastconnect import logs
 from fastconnect.cli.progress import Progress, Rates, count_text, plural, seconds_text, size_text, state_counts, summed
 from fastconnect.herder.snapshot import Snapshot, TaskInfo, View
 from fastconnect.logs import facts
@@ -26,8 +27,8 @@ STATE_COLOURS = {State.RUNNING: "green", State.FAILED: "bold red", State.RESTART
 
 
 def wants_drawing() -> bool:
-    """Whether stderr is a terminal that can be drawn on."""
-    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    """Whether stderr is a terminal that can be drawn on, and no program is to read what is logged there."""
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not logs.are_json()
 
 
 class Screen:

@@ -48,6 +48,7 @@ def ingest(
     bootstrap_servers: str | None,
     settings: tuple[str, ...],
     verbose: bool,
+    log_format: str | None,
     restart: bool,
     as_json: bool,
 ) -> int:
@@ -69,8 +70,10 @@ def ingest(
     from fastconnect.herder.snapshot import ConnectorSpec
 
     for_worker, for_connector = split_settings(parse_settings(settings))
-    job.set_up_logs(verbose=verbose or ctx.ensure_object(dict).get("verbose", False))
-    with job.kafka(worker_properties(worker_file, bootstrap_servers, for_worker)) as kafka:
+    properties = worker_properties(worker_file, bootstrap_servers, for_worker)
+    json_lines = (log_format or properties.get("log.format")) == "json"
+    job.set_up_logs(verbose=verbose or ctx.ensure_object(dict).get("verbose", False), json_lines=json_lines)
+    with job.kafka(properties) as kafka:
         worker = job.parse_worker(kafka.properties, worker_file)
         full_paths = [os.path.abspath(path) for path in paths]
         name = for_connector.get("name") or job_name(topic, full_paths, kafka.identity)

@@ -129,9 +129,12 @@ class _DrawnOverFormatter(logs.PlainFormatter):
         return super().format(record).replace("\n", "\x1b[K\n") + "\x1b[K"
 
 
-def set_up_logs(*, verbose: bool) -> None:
+def set_up_logs(*, verbose: bool, json_lines: bool = False) -> None:
     """Log to stderr: with the time where no terminal and no journal adds it. Never waits for a reader."""
     level = logging.DEBUG if verbose else logging.INFO
+    if json_lines:
+        logs.configure(level, json_lines=True, may_block=False)
+        return
     if not wants_drawing():
         logs.configure(level, timestamps=not sys.stderr.isatty() and "JOURNAL_STREAM" not in os.environ, may_block=False)
         return

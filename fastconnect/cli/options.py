@@ -16,8 +16,15 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type
 
 
 def worker_options(command: F) -> F:
-    """Give a command the options about the worker: `--worker`, `--bootstrap-servers`, `--set`, `--tasks`, `--verbose`."""
+    """Give a command the options about the worker: `--worker`, `--bootstrap-servers`, `--set`, `--tasks`, `--verbose`,
+    `--log-format`.
+    """
     for option in (
+        click.option(
+            "--log-format",
+            type=click.Choice(["plain", "json"]),
+            help="How log lines are written: for people, or one JSON object a line (log.format of the worker).",
+        ),
         click.option("-v", "--verbose", is_flag=True, help="Log more, and show where an error came from."),
         click.option(
             "--set",

@@ -62,6 +62,7 @@ def run(
     bootstrap_servers: str | None,
     settings: tuple[str, ...],
     verbose: bool,
+    log_format: str | None,
     until_done: bool,
 ) -> int:
     """Run the connectors that are described in CONNECTOR_FILEs, with Kafka Connect's keys, until Ctrl-C or SIGTERM.
@@ -91,7 +92,8 @@ def run(
     connectors = _connectors(connector_files, for_connectors, tasks, name)
     files = _local_files(connector_files, connectors, topic)
     properties = worker_properties(worker_file, bootstrap_servers, for_worker)
-    job.set_up_logs(verbose=verbose or ctx.ensure_object(dict).get("verbose", False))
+    json_lines = (log_format or properties.get("log.format")) == "json"
+    job.set_up_logs(verbose=verbose or ctx.ensure_object(dict).get("verbose", False), json_lines=json_lines)
     with job.kafka(properties, connectors) as kafka:
         worker = job.parse_worker(kafka.properties, worker_file)
         ended = job.run(connectors, worker, view_for_run(), until_done=until_done, files=files)

@@ -109,6 +109,11 @@ class WorkerConfig(Config):
         ),
     ] = field(default_factory=list)
 
+    log_format: Annotated[
+        Literal["plain", "json"],
+        Meta(description="How log lines are written: for people, or one JSON object a line. --log-format goes before it."),
+    ] = "plain"
+
     topic_creation_enable: Annotated[
         bool, Meta(description="Whether sources may have missing topics created as their `topic.creation.*` keys say.")
     ] = True

@@ -13,7 +13,20 @@ ROOT = Path(__file__).parents[2] / "fastconnect"
 # Commands go from left to right, and a module imports only what is to its right.
 LINE = ("cli", "rest", "config", "herder", "supervisor", "task", "_core")
 
-SERVES_ALL = {"api", "errors", "states", "plugins", "logs", "metrics", "reports", "paths", "librdkafka", "nearest", "masking"}
+SERVES_ALL = {
+    "api",
+    "errors",
+    "states",
+    "plugins",
+    "logs",
+    "log_levels",
+    "metrics",
+    "reports",
+    "paths",
+    "librdkafka",
+    "nearest",
+    "masking",
+}
 """On top of the package, imported by every part."""
 
 MAY_IMPORT = {
@@ -26,6 +39,7 @@ MAY_IMPORT = {
     "librdkafka": {"errors"},
     "plugins": {"api", "errors", "nearest"},
     "metrics": {"states"},
+    "log_levels": set(),
     "logs": {"states", "masking"},
     "masking": set(),
     "reports": {"_core", "states", "masking"},
@@ -42,7 +56,7 @@ MAY_IMPORT = {
     "broker": {"broker", "errors", "paths", "logs"},
     "config": {"config", "api", "errors", "plugins", "states", "nearest", "paths", "masking"},
     "task": {"task", "_core", "storage", "config", *SERVES_ALL},
-    "supervisor": {"supervisor", "_core", "errors", "states", "logs", "metrics", "reports"},
+    "supervisor": {"supervisor", "_core", "errors", "states", "logs", "log_levels", "metrics", "reports"},
     "herder": {"herder", "config", "supervisor", "storage", "_core", *SERVES_ALL},
     "rest": {"rest", "config", "herder", *SERVES_ALL},
     "client": {"client", "errors", "states", "paths", "nearest"},
