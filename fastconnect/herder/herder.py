@@ -26,6 +26,7 @@ from fastconnect.herder.answers import (
     TaskDescription,
     TaskState,
 )
+from fastconnect.herder.refusals import RequestRefusedError
 from fastconnect.states import TargetState, TaskId
 
 Properties = Mapping[str, str | None]
