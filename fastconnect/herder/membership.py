@@ -19,7 +19,6 @@ from kafka import errors
 
 from fastconnect import logs
 from fastconnect.errors import ConnectError
-from fastconnect.herder.assignment import Assignor, Memory, Round, assign_anew
 from fastconnect.herder.connect_protocol import (
     NOTHING,
     Allocation,
@@ -29,13 +28,12 @@ from fastconnect.herder.connect_protocol import (
     MemberState,
     Protocol,
     decode_assignment,
-    decode_metadata,
-    encode_assignment,
     encode_metadata,
 )
 from fastconnect.herder.group_coordinator import NO_GENERATION, CoordinatorClient, Joined, boot_ns, is_final
+from fastconnect.herder.leadership import Leadership, LeaderState
 from fastconnect.states import TaskId
-from fastconnect.storage.config_store import ConfigSnapshot, ConfigStore
+from fastconnect.storage.config_store import ConfigStore
 
 logger = logging.getLogger(__name__)
 
@@ -120,7 +118,7 @@ class GroupMember:
         self._config = config
         self._configs = configs
         self._listener = listener
-        self._assignor = Assignor(config.max_delay_ms, _boot_ms)
+        self._leadership = Leadership(config.max_delay_ms, _boot_ms)
         self._lock = threading.RLock()  # of all that follows
         self._wake = threading.Event()
         self._client: CoordinatorClient | None = None
@@ -137,8 +135,6 @@ class GroupMember:
         self._lease_until_ns = 0
         self._away_since_ns: int | None = None  # since when there is no coordinator
         self._unsynced = 0  # how often in a row the config topic could not be read in time
-        self._urls: dict[str, str] = {}  # of members; known to the leader
-        self._running: dict[str, Allocation] = {}
 
     # What others may ask
 
@@ -177,17 +173,12 @@ class GroupMember:
 
     def owner_url(self, what: str | TaskId) -> str | None:
         """Return where the worker listens that runs a connector or a task; only the leader knows. None: nobody does."""
-        with self._lock:
-            for member, work in self._running.items():
-                if what in (work.tasks if isinstance(what, TaskId) else work.connectors):
-                    return self._urls.get(member)
-        return None
+        return self._leadership.owner_url(what) if self.is_leader else None
 
     @property
     def member_urls(self) -> list[str]:
         """Where all members listen; only the leader knows."""
-        with self._lock:
-            return sorted(self._urls.values())
+        return self._leadership.member_urls if self.is_leader else []
 
     def request_rejoin(self) -> None:
         """Have the group work out anew who runs what: what should run has changed."""
@@ -230,14 +221,7 @@ class GroupMember:
             if self._membership is None or self._protocol is None:
                 return None
             return msgspec.msgpack.encode(
-                _State(
-                    membership=self._membership,
-                    protocol=self._protocol,
-                    held=self._held,
-                    memory=self._assignor.memory,
-                    urls=self._urls,
-                    running=self._running,
-                )
+                _State(membership=self._membership, protocol=self._protocol, held=self._held, led=self._leadership.state())
             )
 
     def restore(self, state: bytes) -> None:
@@ -250,8 +234,7 @@ class GroupMember:
         self._resumed = earlier.membership
         self._protocol = earlier.protocol
         self._held = earlier.held
-        self._urls, self._running = earlier.urls, earlier.running
-        self._assignor = Assignor(self._config.max_delay_ms, _boot_ms, earlier.memory)
+        self._leadership = Leadership(self._config.max_delay_ms, _boot_ms, earlier.led)
 
     # The member's own thread
 
@@ -399,8 +382,6 @@ class GroupMember:
                 config_offset=assignment.config_offset,
                 work=self._held,
             )
-            if not membership.is_leader:
-                self._urls, self._running = {}, {}
             self._rejoin_at_ms = _boot_ms() + assignment.delay_ms if assignment.delay_ms else None
             # Others wait for what was taken from this one, even if it is gone from here already.
             self._rejoin |= bool(assignment.revoked)
@@ -486,7 +467,6 @@ class GroupMember:
             self._held = NOTHING
             self._membership = self._resumed = None
             self._joined = None
-            self._urls, self._running = {}, {}
             self._rejoin = True
             if not was_member or self._closing:
                 return
@@ -526,47 +506,14 @@ class GroupMember:
 
     def decide(self, leader: str, protocol: str, generation: int, members: Mapping[str, bytes]) -> dict[str, bytes]:
         """What each member gets, as this is the leader."""
-        states = {}
-        for member, metadata in members.items():
-            try:
-                states[member] = decode_metadata(metadata)
-            except GroupProtocolError as error:
-                logger.error(
-                    "A member of the group says of itself what cannot be read, and gets no work.",
-                    extra=self._facts(member=member, reason=error.message),
-                )
-        url = states[leader].url
-        snapshot = self._configs.snapshot()
-        offset = max(state.config_offset for state in states.values())
-        speaks = Protocol.named(protocol)
-        if snapshot.offset < offset:
-            refusal = Assignment(error=AssignmentError.CONFIG_MISMATCH, leader=leader, leader_url=url, config_offset=offset)
-            return {member: encode_assignment(refusal, speaks) for member in members}
-        decided = self._decided(states, configured(snapshot), speaks, generation)
-        with self._lock:
-            self._urls = {member: state.url for member, state in states.items()}
-            self._running = decided.running
-        return {
-            member: encode_assignment(
-                Assignment(
-                    leader=leader,
-                    leader_url=url,
-                    config_offset=snapshot.offset,
-                    assigned=decided.assigned.get(member, NOTHING),
-                    revoked=decided.revoked.get(member, NOTHING),
-                    delay_ms=decided.delay_ms,
-                ),
-                speaks,
-            )
-            for member in members
-        }
-
-    def _decided(self, states: Mapping[str, MemberState], wanted: Allocation, speaks: Protocol, generation: int) -> Round:
-        if speaks is Protocol.EAGER:
-            dealt = assign_anew(states, wanted)
-            return Round(assigned=dealt, revoked={}, running=dealt)
-        running = {member: state.running for member, state in states.items()}
-        return self._assignor.assign(running, wanted, completed=self.generation, generation=generation)
+        return self._leadership.decide(
+            leader,
+            Protocol.named(protocol),
+            members,
+            self._configs.snapshot(),
+            completed=self.generation,
+            generation=generation,
+        )
 
     def joined(self, joined: Joined) -> None:
         """There is an assignment; the member's own thread looks at it."""
@@ -614,22 +561,7 @@ class _State(msgspec.Struct, frozen=True, kw_only=True):
     membership: Membership
     protocol: Protocol
     held: Allocation
-    memory: Memory
-    urls: dict[str, str]
-    running: dict[str, Allocation]
-
-
-def configured(snapshot: ConfigSnapshot) -> Allocation:
-    """Return all connectors, and the tasks of those whose task configurations are whole."""
-    return Allocation.of(
-        snapshot.connectors,
-        (
-            TaskId(connector.name, task)
-            for connector in snapshot.connectors.values()
-            if not connector.inconsistent
-            for task in range(connector.task_count)
-        ),
-    )
+    led: LeaderState
 
 
 def _boot_ms() -> int:
