@@ -13,6 +13,7 @@ from fastconnect import paths, plugins
 from fastconnect.api.config import Config, ConfigField
 from fastconnect.api.converter import Converter
 from fastconnect.config import connector as source_connector
+from fastconnect.config.distributed import DistributedConfig
 from fastconnect.config.worker import WorkerConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -77,6 +78,11 @@ def _runtime() -> Iterator[str]:
     yield "The file that `--worker` names. Beside these keys: `producer.*` for the producers of all source tasks,\n"
     yield "`consumer.*` for the consumers of all sink tasks, and Kafka's own security keys for both.\n\n"
     yield _table(WorkerConfig.fields())
+    yield "\n## A distributed worker\n\n"
+    yield "What a member of a group (`fastconnect run --distributed --worker FILE`) has beside that. Other keys that begin\n"
+    yield "with `config.storage.`, `offset.storage.` or `status.storage.` are settings of that topic, if it is made. Its own Kafka\n"
+    yield "clients have the settings without a prefix, such as `request.timeout.ms`.\n\n"
+    yield _table(DistributedConfig.fields())
     yield "\n## Every source connector\n\n"
     yield "Beside these keys: `producer.override.*`, and the keys of its converters, transforms and predicates.\n\n"
     yield _table(source_connector.SourceConnectorConfig.fields())

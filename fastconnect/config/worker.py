@@ -32,13 +32,16 @@ _DEFAULT_CONVERTERS: dict[ConverterKind, tuple[str, dict[str, str]]] = {
 _SERVER = re.compile(r"(?:[a-zA-Z0-9._-]+://)?\[?[0-9a-zA-Z\-%._:]*\]?:[0-9]+")  # as Kafka's Utils.HOST_PORT_PATTERN
 _SECURITY = re.compile(r"security\.protocol|sasl\..*|ssl\.(?!client\.auth).*")
 
+_DISTRIBUTED_ONLY = "it is for distributed workers (fastconnect run --distributed)"
+_NO_CLIENT = "the worker itself has no Kafka client; for the tasks' clients put `producer.` or `consumer.` before it"
+
 # Kafka Connect's worker keys that do nothing here, and why; the first that matches counts.
 _WITHOUT_MEANING = (
     (r"plugin\.path|plugin\.discovery", "plugins are found by the entry points of installed Python packages"),
     (
         r"(config|offset|status)\.storage\..*|group\.id|connect\.protocol|inter\.worker\..*|session\.timeout\.ms"
         r"|heartbeat\.interval\.ms|rebalance\.timeout\.ms|worker\.(un)?sync\..*|scheduled\.rebalance\..*",
-        "there is no distributed mode yet",
+        _DISTRIBUTED_ONLY,
     ),
     (r"exactly\.once\.source\.support", "records are delivered at least once so far"),
     (r"rest\.extension\.classes", "they are Java classes; for users and passwords there is rest.auth.file"),
@@ -47,7 +50,7 @@ _WITHOUT_MEANING = (
     (
         r"client\.id|client\.dns\.lookup|metadata\..*|request\.timeout\.ms|re(connect|try)\.backoff\..*"
         r"|connections\.max\.idle\.ms|(send|receive)\.buffer\.bytes|socket\..*|default\.api\.timeout\.ms",
-        "the worker itself has no Kafka client; for the tasks' clients put `producer.` or `consumer.` before it",
+        _NO_CLIENT,
     ),
     (r"internal\.(key|value)\.converter.*", "Kafka Connect itself has no such setting any more"),
 )
@@ -130,6 +133,7 @@ class WorkerConfig(Config):
 
     _originals: Originals = field(default_factory=Originals)
     _warnings: list[str] = field(default_factory=list)
+    _distributed: bool = False
 
     @classmethod
     def parse(cls, props: Mapping[str, str | None], *, where: str | None = "worker config") -> Self:
@@ -190,6 +194,29 @@ class WorkerConfig(Config):
         """What was given but does nothing, and why; one sentence each."""
         return self._warnings
 
+    @property
+    def distributed(self) -> bool:
+        """Whether it is the config of a member of a group; nothing in a worker file says so, the command does."""
+        return self._distributed
+
+    def as_distributed(self) -> Self:
+        """The same config for a member of a group; what only such a worker has is no longer said to do nothing.
+
+        What is left without effect, which a worker file of Kafka Connect may well have, is told in one warning.
+        """
+        only_there = (f" has no effect: {_DISTRIBUTED_ONLY}", f" has no effect: {_NO_CLIENT}")
+        told = [warning for warning in self._warnings if not warning.endswith(only_there)]
+        idle = [warning for warning in told if " has no effect: " in warning]
+        others = [warning for warning in told if warning not in idle]
+        reasons: dict[str, list[str]] = {}
+        for warning in idle:
+            key, _, why = warning.partition(" has no effect: ")
+            reasons.setdefault(why, []).append(key)
+        if reasons:
+            parts = "; ".join(f"{', '.join(keys)} ({why})" for why, keys in reasons.items())
+            others.insert(0, f"Settings without effect: {parts}")
+        return self.replace(_warnings=others, _distributed=True)
+
     def converter(self, kind: ConverterKind) -> tuple[str, dict[str, str]]:
         """Return the class name and the settings of the converter for connectors that name none."""
         key = CONVERTER_KEYS[kind]
@@ -209,7 +236,8 @@ class WorkerConfig(Config):
             return self
         from fastconnect.config.providers import Providers
 
-        return self.parse(Providers.of(self._originals).resolve(self._originals, "worker config"))
+        found = self.parse(Providers.of(self._originals).resolve(self._originals, "worker config"))
+        return found.as_distributed() if self._distributed else found
 
     def producer_settings(self) -> list[Setting]:
         """Return the settings of all tasks' producers, in Kafka's names, those that count more last.
