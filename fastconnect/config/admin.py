@@ -19,6 +19,11 @@ _ADMINS = ("client.id", *_CONNECTION, "socket.", "reconnect.", "retry.backoff.",
 """What of the settings an admin client may have; librdkafka warns of the others, which are for producers."""
 
 
+def connection_properties(properties: Mapping[str, str]) -> dict[str, str]:
+    """Of a client's librdkafka properties those by which an admin client reaches the same cluster."""
+    return {name: value for name, value in properties.items() if name.startswith(_ADMINS)}
+
+
 def admin_settings(worker: WorkerConfig, config: Mapping[str, str | None], client_id: str) -> ClientSettings:
     """Find the librdkafka properties of a task's admin client, and everything wrong with what the configs say about it."""
     overrides: list[Setting] = []

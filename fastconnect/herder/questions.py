@@ -46,11 +46,11 @@ class Questions:
         name = config.get("name") or config.get("connector.class") or ""
         return self._ask_once("validate", name, config)
 
-    def alter_offsets(
-        self, name: str, config: Properties, offsets: Sequence[tuple[dict[str, Any], dict[str, Any] | None]]
-    ) -> Future[bool]:
+    def alter_offsets(self, name: str, config: Properties, offsets: Sequence[tuple[Any, Any]]) -> Future[bool]:
         """Ask a connector whether its offsets may be altered so; None as an offset: forgotten.
 
+        Args:
+            offsets: source partition and source offset; of a sink, (topic, partition) and a number.
         Returns:
             Whether the connector says that all its offsets are kept by Kafka Connect. It fails with a RequestRefusedError if
             the connector does not want it, with its words.
@@ -69,6 +69,11 @@ class Questions:
             asked = self._ask_once("plugins", "", {})
             self._plugins = _then(asked, self._take_plugins)
         return self._plugins
+
+    @property
+    def knows_plugins(self) -> bool:
+        """Whether `plugins` has been answered, so that `kind_of` knows as much as can be known."""
+        return self._plugins is not None and self._plugins.done()
 
     def kind_of(self, config: Properties) -> ConnectorType:
         """Whether a connector is a source or a sink, as far as answers have said; `plugins` says it of all."""

@@ -29,6 +29,7 @@ from fastconnect.supervisor.control import (
     Report,
     ResetTopics,
     RestartTask,
+    SetLogLevel,
     SetTarget,
     StartTask,
     StopConnector,
@@ -100,7 +101,6 @@ class Work:
 
     Args:
         loop: the herder's.
-        listener: told how they are.
         make_retries: makes the policy by which a failed connector is asked again, one for each.
         timeout_ms: how long a connector's code may take for an answer.
     """
@@ -108,7 +108,6 @@ class Work:
     def __init__(
         self,
         loop: HerderLoop,
-        listener: WorkListener,
         make_retries: Callable[[], RestartPolicy] = RestartPolicy,
         timeout_ms: int = 60_000,
     ) -> None:
@@ -116,13 +115,16 @@ class Work:
         self.connectors: dict[str, RunningConnector] = {}
         self.tasks: dict[TaskId, TaskStatus] = {}
         """Those that were started here, and how each is."""
+        self.restarts: dict[str | TaskId, RestartInfo] = {}
+        """What is done about the failures of connectors (by name) and tasks; only of those that have failed lately."""
         self.stopping: str | None = None
         """Why the worker is being stopped."""
         self.begun = False
         """Whether the supervisor has said what runs."""
+        self.listener: WorkListener
+        """Told how they are; to be set before the first report is heard."""
         self._ending: dict[TaskId, list[Future[None]]] = {}
         self._loop = loop
-        self._listener = listener
         self._make_retries = make_retries
 
     # Connectors
@@ -156,6 +158,7 @@ class Work:
         """Stop a connector and forget it; not its tasks."""
         self._forget(name)
         self.connectors.pop(name, None)
+        self.restarts.pop(name, None)
 
     def restart_connector(self, name: str) -> Future[None]:
         """Stop a connector's own code and start it anew, with a clean count of failures; nothing if it is not to run.
@@ -246,7 +249,7 @@ class Work:
             else:
                 future.set_exception(ConnectError(f"Failed to start connector {connector.name}: {failure.reason}"))
         if failure is None:
-            self._listener.on_task_configs(connector.name, report.task_configs)
+            self.listener.on_task_configs(connector.name, report.task_configs)
 
     def _hear_watcher(self, connector: RunningConnector, report: ConnectorReport | None, goes_on: bool) -> None:
         """A connector that watches its source has something new to say, or has ended."""
@@ -260,7 +263,7 @@ class Work:
         if failure is not None:
             self._fail(connector, failure)
         elif goes_on:  # a last answer only says how it ended
-            self._listener.on_task_configs(connector.name, report.task_configs)
+            self.listener.on_task_configs(connector.name, report.task_configs)
 
     def _fail(self, connector: RunningConnector, failure: Failure) -> None:
         connector.failure = failure
@@ -283,8 +286,8 @@ class Work:
             connector.failure = None
         failure = connector.failure
         trace = (failure.trace or failure.reason) if failure is not None else None
-        restart = restart_info(connector.retries.failures, wait_ms)
-        self._listener.on_connector_state(connector.name, state, trace, connector.version, restart)
+        restart = self._note_restart(connector.name, connector.retries.failures, wait_ms)
+        self.listener.on_connector_state(connector.name, state, trace, connector.version, restart)
 
     # Tasks
 
@@ -300,6 +303,7 @@ class Work:
     def stop_task(self, task: TaskId) -> Future[None]:
         """Stop a task and forget it; done when its process has ended."""
         done: Future[None] = Future()
+        self.restarts.pop(task, None)
         if self.tasks.pop(task, None) is None and task not in self._ending:
             done.set_result(None)
             return done
@@ -331,27 +335,42 @@ class Work:
             case Inventory():
                 self.begun = True
                 self.tasks = {status.id: status for status in report.tasks}
+                for status in report.tasks:
+                    self._note_restart(status.id, status.failures, status.next_start_ms)
                 if report.stopping:
                     self.stopping = "the worker is being stopped"
-                self._listener.on_begin(report)
+                self.listener.on_begin(report)
                 for topic in report.topics:
-                    self._listener.on_topic(topic.id, topic.topic)
+                    self.listener.on_topic(topic.id, topic.topic)
             case ConnectorAnswer():
                 self.questions.hear(report)
             case TaskStatus():
                 self._take_status(report)
             case TaskTopic():
-                self._listener.on_topic(report.id, report.topic)
+                self.listener.on_topic(report.id, report.topic)
             case Stopping():
                 self.stopping = report.reason
-                self._listener.on_stopping(report.reason)
+                self.listener.on_stopping(report.reason)
 
     def _take_status(self, status: TaskStatus) -> None:
         if status.id in self._ending and status.pid is None:
             self._end_waiting(status.id)
         if status.id in self.tasks:
             self.tasks[status.id] = status
-            self._listener.on_task_status(status)
+            self._note_restart(status.id, status.failures, status.next_start_ms)
+            self.listener.on_task_status(status)
+
+    def _note_restart(self, of: str | TaskId, failures: int, wait_ms: int | None) -> RestartInfo | None:
+        if not failures:
+            self.restarts.pop(of, None)
+            return None
+        next_start = msgspec.UNSET if wait_ms is None else int(time.time() * 1000) + wait_ms
+        self.restarts[of] = RestartInfo(failures, next_start)
+        return self.restarts[of]
+
+    def set_logger_level(self, logger: str, level: int) -> None:
+        """Set the level of a logger, in Python's name and number, and of all below it, in every process of this worker."""
+        self._loop.send(SetLogLevel(logger, level))
 
     def remember(self, blob: bytes) -> None:
         """Keep this with the supervisor; a new herder finds it in `Inventory.remembered`."""
@@ -361,14 +380,6 @@ class Work:
         """Stop the worker; the command ends with this exit code."""
         self.stopping = reason
         self._loop.send(Finish(exit_code, reason))
-
-
-def restart_info(failures: int, wait_ms: int | None) -> RestartInfo | None:
-    """What is said beside a state about failures: nothing where there were none."""
-    if not failures:
-        return None
-    next_start = msgspec.UNSET if wait_ms is None else int(time.time() * 1000) + wait_ms
-    return RestartInfo(failures, next_start)
 
 
 def about_connector(name: str, **values: object) -> dict[str, Any]:
