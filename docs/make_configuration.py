@@ -80,8 +80,8 @@ def _runtime() -> Iterator[str]:
     yield _table(WorkerConfig.fields())
     yield "\n## A distributed worker\n\n"
     yield "What a member of a group (`fastconnect run --distributed --worker FILE`) has beside that. Other keys that begin\n"
-    yield "with `config.storage.`, `offset.storage.` or `status.storage.` are settings of that topic, if it is made. Its own Kafka\n"
-    yield "clients have the settings without a prefix, such as `request.timeout.ms`.\n\n"
+    yield "with `config.storage.`, `offset.storage.` or `status.storage.` are settings of that topic, if it is made.\n"
+    yield "Its own Kafka clients have the settings without a prefix, such as `request.timeout.ms`.\n\n"
     yield _table(DistributedConfig.fields())
     yield "\n## Every source connector\n\n"
     yield "Beside these keys: `producer.override.*`, and the keys of its converters, transforms and predicates.\n\n"
