@@ -20,6 +20,7 @@ SUBCOMMANDS = {
     "plugins": ("fastconnect.cli.plugins:plugins", "List the connectors and converters that are installed."),
     "broker": ("fastconnect.cli.broker:broker", "Start, stop and look after the embedded Kafka broker."),
     "offsets": ("fastconnect.cli.offsets:offsets", "Show or reset the source offsets of standalone connectors."),
+    "rest-user": ("fastconnect.cli.rest_user:rest_user", "Make a line for the password file of the REST API."),
     "completion": ("fastconnect.cli.completion:completion", "Print what a shell needs to complete fastconnect's commands."),
 }
 """Name -> where it is, and its line in the help. A subcommand is imported when it is called, so that starting stays quick."""
