@@ -119,6 +119,8 @@ class Work:
         """What is done about the failures of connectors (by name) and tasks; only of those that have failed lately."""
         self.stopping: str | None = None
         """Why the worker is being stopped."""
+        self.lease_until_ns = 0
+        """Until when a task that is started may send, by CLOCK_BOOTTIME; 0: there are no leases here."""
         self.begun = False
         """Whether the supervisor has said what runs."""
         self.listener: WorkListener
@@ -298,7 +300,7 @@ class Work:
         self._end_waiting(task)
         if task not in self.tasks:
             self.tasks[task] = TaskStatus(task, slot=0, epoch=0, state=State.UNASSIGNED)
-        self._loop.send(StartTask(task, dict(connector_config), dict(task_config), target))
+        self._loop.send(StartTask(task, dict(connector_config), dict(task_config), target, self.lease_until_ns))
 
     def stop_task(self, task: TaskId) -> Future[None]:
         """Stop a task and forget it; done when its process has ended."""
