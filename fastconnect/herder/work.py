@@ -313,6 +313,15 @@ class Work:
         self._loop.send(StopTask(task))
         return done
 
+    def ending(self, connector: str) -> list[Future[None]]:
+        """For each task of a connector that was stopped and whose process is still there: done when that has ended."""
+        futures: list[Future[None]] = []
+        for task, waiting in self._ending.items():
+            if task.connector == connector:
+                futures.append(Future())
+                waiting.append(futures[-1])
+        return futures
+
     def restart_task(self, task: TaskId) -> None:
         """Stop a task if it runs and start it anew, with a clean count of failures."""
         self._loop.send(RestartTask(task))
@@ -355,7 +364,8 @@ class Work:
                 self.listener.on_stopping(report.reason)
 
     def _take_status(self, status: TaskStatus) -> None:
-        if status.id in self._ending and status.pid is None:
+        # RESTARTING was told before the order to stop came: a process of it may still be started.
+        if status.id in self._ending and status.pid is None and status.state != State.RESTARTING:
             self._end_waiting(status.id)
         if status.id in self.tasks:
             self.tasks[status.id] = status
