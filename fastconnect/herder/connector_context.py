@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fastconnect.api.record import Offset, Partition
+from fastconnect.config.offset_storage import OffsetStorage
 from fastconnect.config.worker import WorkerConfig
+from fastconnect.storage.open_offsets import open_offset_store
 from fastconnect.storage.stores import OffsetStore
 
 END = object()
@@ -19,8 +21,9 @@ RECONFIGURE = object()
 class ConnectorContext:
     """The api's SourceConnectorContext; the offset store is opened only if the connector asks for an offset."""
 
-    def __init__(self, connector: str, worker: WorkerConfig) -> None:
+    def __init__(self, connector: str, worker: WorkerConfig, config: Mapping[str, str | None]) -> None:
         self._connector = connector
+        self._config = config
         self._worker = worker
         self._store: OffsetStore | None = None
         self._stop = threading.Event()
@@ -39,9 +42,8 @@ class ConnectorContext:
     def source_offsets(self, partitions: Iterable[Partition]) -> list[Offset | None]:
         """The offsets last flushed for many source partitions, in their order."""
         if self._store is None:
-            from fastconnect.storage.sqlite import SqliteOffsetStore
-
-            self._store = SqliteOffsetStore(self._worker.offset_storage_file_filename)
+            storage = OffsetStorage.of(self._worker, self._config, client_id=f"connector-offsets-{self._connector}")
+            self._store = open_offset_store(storage, self._connector)
         return self._store.get(self._connector, list(partitions))
 
     @property

@@ -119,7 +119,7 @@ class _Running:
         self.plugin = plugins.find_plugin(self.kind, class_name)
         connector_class: type[Any] = self.plugin.cls
         self._connector: SourceConnector[Any] | SinkConnector[Any] = connector_class()
-        self._context = ConnectorContext(request.name, worker)
+        self._context = ConnectorContext(request.name, worker, config)
         self._connector.context = self._context
         try:
             self._connector.start(connector_class.config_class.parse(config))

@@ -25,7 +25,9 @@ Kind: TypeAlias = Literal["config", "offset", "status"]
 BROKER_DEFAULT = -1
 _COMPACT = "compact"
 _POLICY = "cleanup.policy"
-_IGNORED = {"topic", "replication.factor", "partitions", _POLICY}
+_NO_SETTINGS = {"topic", "replication.factor", "partitions", _POLICY, "file.filename"}
+"""Keys beside a topic's settings; `offset.storage.file.filename` is where a standalone worker has its offsets."""
+
 _TURN_S = 0.05
 
 
@@ -34,7 +36,8 @@ class InternalTopic(msgspec.Struct, frozen=True, kw_only=True):
 
     Args:
         key: the worker's key that names it, for errors: `offset.storage.topic`.
-        replicas: how many, -1 for the broker's default; its key is beside `key`.
+        replicas: how many, -1 for the broker's default.
+        replicas_key: the worker's key for that; by default the one beside `key`.
         settings: the topic's own, without `cleanup.policy`, which is always `compact`.
     """
 
@@ -42,6 +45,7 @@ class InternalTopic(msgspec.Struct, frozen=True, kw_only=True):
     key: str
     partitions: int = 1
     replicas: int = 3
+    replicas_key: str = ""
     settings: Mapping[str, str] = msgspec.field(default_factory=dict)
     one_partition: bool = False
     """Whether it may have no more than one."""
@@ -51,8 +55,7 @@ def extra_settings(kind: Kind, originals: Mapping[str, str | None]) -> dict[str,
     """What a worker file says of a topic beside number of partitions and replicas: `offset.storage.retention.ms`."""
     prefix = f"{kind}.storage."
     given = {key[len(prefix) :]: value for key, value in originals.items() if key.startswith(prefix)}
-    # `offset.storage.file.filename` is where a standalone worker has its offsets.
-    return {key: value for key, value in given.items() if value is not None and key not in _IGNORED | {"file.filename"}}
+    return {key: value for key, value in given.items() if value is not None and key not in _NO_SETTINGS}
 
 
 def extra_setting_warnings(kind: Kind, originals: Mapping[str, str | None]) -> list[str]:
@@ -126,7 +129,7 @@ class _Preparation:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
-        config = {**topic.settings, _POLICY: _COMPACT}
+        config = {name: value for name, value in topic.settings.items() if name not in _NO_SETTINGS} | {_POLICY: _COMPACT}
         while True:
             new = NewTopic(topic.name, topic.partitions, topic.replicas, config=config)
             try:
@@ -148,7 +151,7 @@ class _Preparation:
             return True
 
     def _refused(self, topic: InternalTopic, error: Any) -> ConnectError:
-        replicas_key = topic.key.removesuffix("topic") + "replication.factor"
+        replicas_key = topic.replicas_key or topic.key.removesuffix("topic") + "replication.factor"
         reason, hint = error.str() or error.name(), _HINTS.get(error.name())
         if error.name() == "INVALID_REPLICATION_FACTOR":
             brokers = len(self._admin.list_topics(timeout=5.0).brokers)
