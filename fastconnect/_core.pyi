@@ -97,8 +97,11 @@ class StatusPage:
     def put(self, name: str, value: int) -> None:
         """Set the gauge of this name."""
 
-    def count_poll(self, began_ns: int, records: int) -> None:
-        """Count a call of poll (of a sink: put) that began at `began_ns` (`boottime_ns`) and was about so many records."""
+    def count_batch(self, records: int, took_ns: int) -> None:
+        """Count so many records that a poll has returned (of a sink: that a put has taken), and how long that took."""
+
+    def count_error(self, for_good: bool = False) -> None:
+        """Count that the processing of a record has failed, and whether the task fails for it."""
 
     def count_flush(self, began_ns: int) -> None:
         """Count a flush of offsets that began at `began_ns` (`boottime_ns`) and has succeeded now."""

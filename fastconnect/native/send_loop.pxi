@@ -443,6 +443,8 @@ cdef class SendLoop(Client):
             self.stopped = True
             return
         add_relaxed(&self.slot.records_failed, 1)
+        add_relaxed(&self.slot.record_failures, 1)
+        store_relaxed(&self.slot.last_error_ms, realtime_ms())
         if self.skip_failed_records and decision == RECORD:
             add_relaxed(&self.slot.records_skipped, 1)
             if self.report_skipped:
@@ -450,6 +452,8 @@ cdef class SendLoop(Client):
             else:
                 settle(&self.tracker, message._private)
             return
+        if self.failed_code == 0:
+            add_relaxed(&self.slot.record_errors, 1)
         self.stopped = True
         # What a failure takes with it (purged, destroyed) tells less than the failure itself.
         if self.failed_code == 0 or (decision == FATAL and decide(self.failed_code) != FATAL):

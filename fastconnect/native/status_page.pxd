@@ -45,7 +45,7 @@ cdef struct StatusSlot:
     int64_t at_end              # 1: END was returned, all is delivered and flushed
     int64_t first_ack_ns        # CLOCK_BOOTTIME of the first acknowledged record
     int64_t last_ack_ns
-    int64_t poll_ns             # time spent in poll (of a sink: in put)
+    int64_t poll_ns             # time spent in polls that returned records (of a sink: in puts of records)
     int64_t poll_max_ns         # the longest one
     int64_t batches             # polls that returned records
     int64_t batch_max           # records of the largest batch
@@ -55,7 +55,7 @@ cdef struct StatusSlot:
     int64_t commit_number       # of a sink: its last commit's
     int64_t partitions          # of a sink: how many are assigned to it
     int64_t record_failures     # tries of a record's processing that failed
-    int64_t record_errors       # records whose processing failed for good
+    int64_t record_errors       # records that the task has failed for
     int64_t record_retries      # tries again of a record's processing
     int64_t errors_logged
     int64_t dead_letters        # handed to the Kafka client

@@ -32,12 +32,18 @@ cdef extern from *:
     #endif
         return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
     }
+    static inline int64_t fc_realtime_ms(void) {
+        struct timespec now;
+        clock_gettime(CLOCK_REALTIME, &now);
+        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    }
     static inline char *fc_map_shared(size_t bytes) {
         void *base = mmap(0, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         return base == MAP_FAILED ? 0 : (char *)base;
     }
     """
     int64_t now_ns "fc_boottime_ns"() noexcept nogil            # CLOCK_BOOTTIME: it counts the time a machine was suspended
+    int64_t realtime_ms "fc_realtime_ms"() noexcept nogil
     char* map_shared "fc_map_shared"(size_t bytes) noexcept nogil
     int unmap "munmap"(void* base, size_t bytes) noexcept nogil
 
@@ -173,17 +179,21 @@ cdef class StatusPage:
         cdef int place = PLACES[name]
         store_relaxed(<int64_t*>self.slot + place, value)
 
-    def count_poll(self, int64_t began_ns, int64_t records):
-        """Count a call of poll (of a sink: put) that began at `began_ns` (`boottime_ns`) and was about so many records."""
-        cdef int64_t took_ns = now_ns() - began_ns
-        add_relaxed(&self.slot.polls, 1)
+    def count_batch(self, int64_t records, int64_t took_ns):
+        """Count so many records that a poll has returned (of a sink: that a put has taken), and how long that took."""
+        add_relaxed(&self.slot.batches, 1)
         add_relaxed(&self.slot.poll_ns, took_ns)
         if took_ns > load_relaxed(&self.slot.poll_max_ns):
             store_relaxed(&self.slot.poll_max_ns, took_ns)
-        if records > 0:
-            add_relaxed(&self.slot.batches, 1)
-            if records > load_relaxed(&self.slot.batch_max):
-                store_relaxed(&self.slot.batch_max, records)
+        if records > load_relaxed(&self.slot.batch_max):
+            store_relaxed(&self.slot.batch_max, records)
+
+    def count_error(self, bint for_good=False):
+        """Count that the processing of a record has failed, and whether the task fails for it."""
+        add_relaxed(&self.slot.record_failures, 1)
+        if for_good:
+            add_relaxed(&self.slot.record_errors, 1)
+        store_relaxed(&self.slot.last_error_ms, realtime_ms())
 
     def count_flush(self, int64_t began_ns):
         """Count a flush of offsets that began at `began_ns` (`boottime_ns`) and has succeeded now."""

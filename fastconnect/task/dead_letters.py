@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fastconnect import masking
-from fastconnect._core import BatchTooLarge, Fetched, LeaseLost, SendLoop, StatusRegion, TopicMissing
+from fastconnect._core import BatchTooLarge, Fetched, LeaseLost, SendLoop, StatusPage, StatusRegion, TopicMissing
 from fastconnect.api.record import CountOffsets, RecordBatch
 from fastconnect.api.sink_records import SinkRecord
 from fastconnect.config.admin import admin_properties
@@ -57,10 +57,12 @@ class DeadLetters:
 
     Args:
         client: librdkafka's settings of the producer.
+        page: the task's.
         with_context: add the headers that say what was wrong.
     """
 
-    def __init__(self, client: Mapping[str, str], topic: str, task: TaskId, *, with_context: bool) -> None:
+    def __init__(self, client: Mapping[str, str], topic: str, task: TaskId, page: StatusPage, *, with_context: bool) -> None:
+        self._task_page = page
         self.topic = topic
         self.task = task
         self.with_context = with_context
@@ -118,6 +120,8 @@ class DeadLetters:
             offsets=CountOffsets(self.written + 1),
         )
         self.written += 1
+        self._task_page.add("dead_letters")
+        self._page.order(lease_until_ns=self._task_page.lease_until_ns)
         keys = None if letter.key is None else [letter.key]
         self._send_loop.queue_batch(batch, [letter.value], keys, [headers] if headers else None)
         while not self._send_loop.push(100):
@@ -151,6 +155,7 @@ class DeadLetters:
             SendError: the topic refuses all that is written to it.
         """
         if self.acked < self.written:
+            self._page.order(lease_until_ns=self._task_page.lease_until_ns)
             self._send_loop.flush(timeout_ms)
             self._look()
         return self.acked >= self.written
@@ -165,6 +170,7 @@ class DeadLetters:
                 "Records could not be written to the dead letter topic and are lost to it: they are too large for it.",
                 extra=facts(topic=self.topic, records=lost - self._lost),
             )
+            self._task_page.add("dead_letter_failures", lost - self._lost)
             self._lost = lost
 
     def _check(self) -> None:
@@ -188,6 +194,8 @@ class DeadLetters:
         """Wait shortly for what is under way, and close the producer."""
         try:
             self.flush(_CLOSE_MS)
+        except LeaseLost:
+            pass  # what is not acknowledged yet is another worker's to report
         except ConnectError as error:
             logger.error("Dead letters may be missing. %s", error)
         self._send_loop.close()
@@ -198,9 +206,15 @@ class Reporters:
 
     Its list `all` is what `SourceConversion.of` and `SinkConversion.of` take; `open` before the first record, `flush` before
     offsets are passed, `close` at the end.
+
+    Args:
+        page: the task's; it has the lease, and what is reported is counted there.
     """
 
-    def __init__(self, worker: WorkerConfig, connector_config: Mapping[str, str | None], task: TaskId) -> None:
+    def __init__(
+        self, worker: WorkerConfig, connector_config: Mapping[str, str | None], task: TaskId, page: StatusPage
+    ) -> None:
+        self._page = page
         self.settings = settings = ErrorSettings.parse(connector_config)
         self.dead_letters: DeadLetters | None = None
         self.all: list[Reporter] = []
@@ -208,7 +222,7 @@ class Reporters:
         self._config = connector_config
         self._task = task
         if settings.errors_log_enable:
-            self.all.append(LogReporter(task, with_messages=settings.errors_log_include_messages))
+            self.all.append(LogReporter(task, page, with_messages=settings.errors_log_include_messages))
 
     @property
     def wanted(self) -> bool:
@@ -228,7 +242,8 @@ class Reporters:
         client = client_properties(self._worker, self._config, task.connector, task.task)
         if client.get("client.id") == f"connector-producer-{task.connector}-{task.task}":
             client["client.id"] = f"connector-dlq-producer-{task.connector}-{task.task}"
-        letters = DeadLetters(client, topic, task, with_context=settings.errors_deadletterqueue_context_headers_enable)
+        with_context = settings.errors_deadletterqueue_context_headers_enable
+        letters = DeadLetters(client, topic, task, self._page, with_context=with_context)
 
         def create() -> None:
             admin = admin_properties(self._worker, self._config, f"connector-dlq-adminclient-{task.connector}-{task.task}")
@@ -290,6 +305,8 @@ class ErrantRecords:
         self._by = by
         self._batch: Fetched | None = None
         self._rows: dict[tuple[str, int, int], int] | None = None
+        self.failure: ConnectError | None = None
+        """What the task is to fail for, also if it went on behind the report."""
 
     def put(self, batch: Fetched | None) -> None:
         """Note which messages the task is given now: a record of them is reported as it is in Kafka."""
@@ -305,9 +322,12 @@ class ErrantRecords:
         """
         origin, row = self._origin(record)
         failure = Failure(Stage.TASK_PUT, self._by, error, origin, row)
-        if self._reporters.settings.errors_tolerance == "none":
+        tolerated = self._reporters.settings.errors_tolerance != "none"
+        self._tolerance.count(for_good=not tolerated)
+        if not tolerated:
             self._tolerance.report(failure)
-            raise ToleranceExceeded(failure) from error
+            self.failure = self.failure or ToleranceExceeded(failure)
+            raise self.failure from error
         self._tolerance.skip(failure)
         return Report(self._reporters.dead_letters)
 

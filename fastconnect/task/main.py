@@ -106,7 +106,7 @@ def _run_source(
         client["allow.auto.create.topics"] = "false"
         admin = admin_properties(worker, spec.connector_config, f"connector-adminclient-{spec.id.connector}-{spec.id.task}")
         topics = TopicCreator(creation, admin)
-    reporters = Reporters(worker, spec.connector_config, spec.id)
+    reporters = Reporters(worker, spec.connector_config, spec.id, channel.page)
     tells_task = has_commit_record(task)
     send_loop = SendLoop(
         client,

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from fastconnect._core import SendLoop, StatusPage
+from fastconnect._core import SendLoop, StatusPage, boottime_ns
 from fastconnect.api.record import Offset, Partition
 from fastconnect.errors import OffsetStoreError
 from fastconnect.logs import facts
@@ -100,6 +100,7 @@ class OffsetFlusher:
             SendError: dead letters before them cannot be written.
         """
         self._next = self.clock() + self.interval
+        began_ns = boottime_ns()
         try:
             if self._before is not None:
                 self._before()
@@ -117,7 +118,7 @@ class OffsetFlusher:
             return False
         if self._pending:
             self._pending.clear()
-            self.page.offset_flushes += 1
+            self.page.count_flush(began_ns)
         if self.failure is not None:
             logger.info("Offsets are flushed again.", extra=facts(store=type(self.store).__name__))
             self.failure = None

@@ -51,6 +51,9 @@ class Reports(Protocol):
 class Errant(Protocol):
     """The errant record reporter, which finds a record's message in the batch that it is from."""
 
+    failure: ConnectError | None
+    """A report that the task is to fail for, also if it went on."""
+
     def put(self, batch: Fetched | None) -> None:
         """The task is given these messages now; None: no more."""
         ...
@@ -213,13 +216,17 @@ class SinkLoop:
         finally:
             if self.errant is not None:
                 self.errant.put(None)
+        if self.errant is not None and self.errant.failure is not None:
+            raise self.errant.failure  # whatever the task has made of it
         if batch is not None:
             self.page.take_over(count, batch.size, began_ns)
             for where, end in batch.ends.items():
                 partition = self.partitions.get(where)
                 if partition is not None:
                     partition.put(end)
-            self._batches.put(boottime_ns() - began_ns)
+            took_ns = boottime_ns() - began_ns
+            self.page.count_batch(count, took_ns)
+            self._batches.put(took_ns)
         if self._retry_at is not None:
             self._retry_at = None
             self._hold(self._held_by_order)
@@ -310,6 +317,8 @@ class SinkLoop:
         offsets = self._pre_commit(self.partitions.all, closing=False)
         if offsets:
             self.commits.begin(offsets)
+        else:
+            self.page.add("commits_skipped")
 
     def _pre_commit(self, partitions: Collection[TopicPartition], *, closing: bool) -> dict[TopicPartition, int]:
         """What is to be committed of these partitions; nothing if that is nothing new, or if the task's flush has failed."""
@@ -364,6 +373,7 @@ class SinkLoop:
                 own = [where for where in some if where in self.partitions]
                 self._close(own, commit=what == "revoke")
                 self.fetch_loop.unassign(some)
+                self.page.put("partitions", len(self.partitions))
                 self._say("Partitions are given up." if what == "revoke" else "Partitions are lost.", some)
         if fetched is not None:
             self.page.records_polled += len(fetched)
@@ -376,6 +386,7 @@ class SinkLoop:
         positions = self.group.positions(some)
         for where in some:
             self.partitions.add(where, positions[where])
+        self.page.put("partitions", len(self.partitions))
         if some:
             self.task.open(some)
         rewinds = self.context.rewinds

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 
-from fastconnect._core import FetchLoop, StatusPage
+from fastconnect._core import FetchLoop, StatusPage, boottime_ns
 from fastconnect.api.sink_records import TopicPartition
 from fastconnect.logs import facts
 from fastconnect.task.partitions import Partitions
@@ -42,6 +42,7 @@ class Commits:
         self._number = 0
         self._open: dict[TopicPartition, int] | None = None
         self._began = 0.0
+        self._began_ns = 0
 
     @property
     def busy(self) -> bool:
@@ -57,6 +58,8 @@ class Commits:
         self._number += 1
         self._open = offsets
         self._began = time.monotonic()
+        self._began_ns = boottime_ns()
+        self._page.put("commit_number", self._number)
         self._fetch_loop.commit([(*where, offset) for where, offset in offsets.items()], self._number)
 
     def hear(self) -> None:
@@ -99,5 +102,5 @@ class Commits:
             logger.error("Offsets could not be committed; the next commit has them too.", extra=facts(reason=failure))
             return False
         self._page.records_flushed += self._partitions.committed(offsets)
-        self._page.offset_flushes += 1
+        self._page.count_flush(self._began_ns)
         return True

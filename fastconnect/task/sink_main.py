@@ -35,7 +35,7 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
     batch_most = int(client.pop("max.poll.records", 0)) or None
     if until_done:
         client["enable.partition.eof"] = "true"
-    reporters = Reporters(worker, spec.connector_config, spec.id)
+    reporters = Reporters(worker, spec.connector_config, spec.id, channel.page)
     fetch_loop = FetchLoop(client, channel.page, batch_most or MOST_IN_A_BATCH)
     try:
         fetch_loop.wake_by(orders.wake_fd)

@@ -9,7 +9,7 @@ import logging
 import time
 from typing import Any
 
-from fastconnect._core import LeaseLost, SendLoop, StatusPage, TopicMissing
+from fastconnect._core import LeaseLost, SendLoop, StatusPage, TopicMissing, boottime_ns
 from fastconnect.api.record import EndOfData, Polled, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import RetriableError, SendError
@@ -83,6 +83,7 @@ class SourceLoop:
         self._quiet_polls = 0
         self._failed_polls = 0
         self._ended = False
+        self._poll_took_ns = 0
         self._topics: list[str] = []  # used, and not told yet
 
     @property
@@ -140,6 +141,7 @@ class SourceLoop:
 
     def _poll(self) -> Polled:
         self.page.polls += 1
+        began_ns = boottime_ns()
         try:
             polled = self.task.poll()
         except RetriableError as error:
@@ -149,6 +151,7 @@ class SourceLoop:
             self.wait(wait_ms)
             return None
         self._failed_polls = 0
+        self._poll_took_ns = boottime_ns() - began_ns
         if not isinstance(polled, list | RecordBatch | EndOfData | None):
             raise TypeError(
                 f"poll() has returned a {type(polled).__name__}, not a list of SourceRecord, a RecordBatch, None or END"
@@ -181,7 +184,10 @@ class SourceLoop:
         while True:
             try:
                 count = converted.queue(self.send_loop)
-                self.page.records_polled += count if converted.polled is None else converted.polled
+                polled = count if converted.polled is None else converted.polled
+                self.page.records_polled += polled
+                if polled:
+                    self.page.count_batch(polled, self._poll_took_ns)
                 break
             except RetriableError as error:
                 waited_s = time.monotonic() - began

@@ -81,6 +81,13 @@ class StopAsked(Exception):  # noqa: N818 - what has happened, not what went wro
     """The task is to stop in the midst of retries: the batch is given up, and read again by the next process."""
 
 
+class _StillFailing(Exception):  # noqa: N818
+    """A try again has failed, too, and there will be no other."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+
 class ContractBroken(ConnectError):  # noqa: N818 - what has happened, not what went wrong
     """A transform or predicate has given back what none may: no record is to blame, and none is skipped for it."""
 
@@ -99,15 +106,18 @@ class LogReporter:
     """Writes a line a failed record, as Kafka Connect's errors.log.enable.
 
     Args:
+        page: counts them.
         with_messages: say which record it was (of a source: show it).
     """
 
-    def __init__(self, task: TaskId, *, with_messages: bool) -> None:
+    def __init__(self, task: TaskId, page: StatusPage, *, with_messages: bool) -> None:
         self._task = task
+        self._page = page
         self._with_messages = with_messages
 
     def report(self, failure: Failure) -> None:
         """Log one failed record, with the trace of its error."""
+        self._page.add("errors_logged")
         message = f", {failure.origin.in_log(failure.row)}" if self._with_messages else ""
         logger.error(
             "Error encountered in task %s. Executing stage '%s' with class '%s'%s.",
@@ -175,6 +185,7 @@ class Tolerance:
     ) -> list[tuple[slice, T]]:
         done: list[tuple[slice, T]] = []
         waiting: list[tuple[int, int, Exception | None]] = [(0, len(rows), first_error)]
+        may_retry = True  # what fails all of a batch is waited for once, not for each of its records
         while waiting:
             start, stop, error = waiting.pop()
             part = slice(start, stop)
@@ -186,37 +197,53 @@ class Tolerance:
                     raise
                 except Exception as failed:
                     error = failed
-            if stop - start == 1:
-                done += self._alone(Failure(stage, by, error, origin, rows[start]), part, call)
+            alone = stop - start == 1
+            if alone:
+                self.count()
+            bad = start + index if isinstance(index := getattr(error, "index", None), int) else -1
+            named = start <= bad < stop
+            if isinstance(error, RetriableError) and may_retry and (alone or not named):
+                try:
+                    done.append((part, self._again(stage, part, call, error)))
+                    continue
+                except _StillFailing as still:
+                    error = still.error
+                    may_retry = alone
+            if alone:
+                self.settle(Failure(stage, by, error, origin, rows[start]))
                 continue
-            index = getattr(error, "index", None)
-            if isinstance(index, int) and 0 <= index < stop - start:
-                cuts = [start, start + index, start + index + 1, stop]
-            else:
-                cuts = [start, (start + stop) // 2, stop]
+            cuts = [start, bad, bad + 1, stop] if named else [start, (start + stop) // 2, stop]
             waiting += reversed([(begin, end, None) for begin, end in pairwise(cuts) if begin < end])
         return done
 
-    def _alone(self, failure: Failure, part: slice, call: Callable[[slice], T]) -> list[tuple[slice, T]]:
-        """Settle what becomes of one record that has failed once."""
+    def _again(self, stage: Stage, part: slice, call: Callable[[slice], T], error: Exception) -> T:
+        """Try what has failed once again and again, while errors.retry.timeout lasts.
+
+        Raises:
+            _StillFailing: it has failed for good.
+        """
         timeout_ms = self.settings.errors_retry_timeout
         deadline = self._clock() + timeout_ms / 1000 if timeout_ms >= 0 else None
         tries = 1
-        while isinstance(failure.error, RetriableError) and (deadline is None or self._clock() < deadline):
+        while isinstance(error, RetriableError) and (deadline is None or self._clock() < deadline):
             delay_ms = self.delay_ms(tries)
             if deadline is not None:
                 delay_ms = min(delay_ms, round((deadline - self._clock()) * 1000))
             if tries == 1:
-                logger.warning("A record has failed and is tried again. %s", failure.error, extra=facts(stage=failure.stage))
+                logger.warning("A record has failed and is tried again. %s", error, extra=facts(stage=stage))
             if self._wait(max(1, delay_ms)):
                 raise StopAsked
             tries += 1
+            if self._page is not None:
+                self._page.add("record_retries")
             try:
-                return [(part, call(part))]
+                return call(part)
+            except ContractBroken:
+                raise
             except Exception as again:
-                failure.error = again
-        self.settle(failure)
-        return []
+                error = again
+                self.count()
+        raise _StillFailing(error)
 
     def settle(self, failure: Failure) -> None:
         """Skip a record that has failed for good, if that is tolerated.
@@ -225,6 +252,8 @@ class Tolerance:
             ToleranceExceeded: it is not.
         """
         if self.settings.errors_tolerance == "none":
+            if self._page is not None:
+                self._page.add("record_errors")
             raise ToleranceExceeded(failure) from failure.error
         self.skip(failure)
 
@@ -239,6 +268,11 @@ class Tolerance:
         self.report(failure)
         if self._page is not None:
             self._page.records_skipped += 1
+
+    def count(self, *, for_good: bool = False) -> None:
+        """Count a failed try, and whether the task fails for it."""
+        if self._page is not None:
+            self._page.count_error(for_good)
 
     def report(self, failure: Failure) -> None:
         """Have a failed record logged, and written to the dead letter topic, as the config asks."""

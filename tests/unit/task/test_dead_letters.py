@@ -10,7 +10,7 @@ from fakes.fetched import Message as Raw
 from fakes.mock_cluster import MockCluster
 
 from fastconnect import SourceRecord
-from fastconnect._core import Fetched
+from fastconnect._core import Fetched, LeaseLost, StatusPage, StatusRegion, boottime_ns
 from fastconnect.api.sink_records import SinkRecord
 from fastconnect.api.transform import Header
 from fastconnect.config.worker import WorkerConfig
@@ -28,13 +28,20 @@ ALL = {"errors.tolerance": "all"}
 
 
 @pytest.fixture
-def letters(cluster: MockCluster) -> Iterator[Callable[..., DeadLetters]]:
+def page() -> StatusPage:
+    page = StatusRegion(1).page(0)
+    page.reset(1)
+    return page
+
+
+@pytest.fixture
+def letters(cluster: MockCluster, page: StatusPage) -> Iterator[Callable[..., DeadLetters]]:
     cluster.create_topic("dead", 1)
     made: list[DeadLetters] = []
 
     def make(*, with_context: bool = True, **settings: str) -> DeadLetters:
         client = {"bootstrap.servers": cluster.bootstrap_servers, **{k.replace("_", "."): v for k, v in settings.items()}}
-        made.append(DeadLetters(client, "dead", TASK, with_context=with_context))
+        made.append(DeadLetters(client, "dead", TASK, page, with_context=with_context))
         return made[-1]
 
     yield make
@@ -163,9 +170,21 @@ def test_a_refusal_of_all_letters_is_an_error(letters: Any, cluster: MockCluster
         under_test.flush(10_000)
 
 
+def test_letters_are_counted_and_end_with_the_lease_of_the_task(letters: Any, page: StatusPage) -> None:
+    under_test = letters()
+    under_test.open(lambda: None)
+    page.order(lease_until_ns=boottime_ns() + 60 * 10**9)
+    under_test.report(failed(Raw(b"1"), ValueError("x")))
+    assert under_test.flush(10_000)
+    assert (page.counters()["dead_letters"], page.counters()["dead_letter_failures"]) == (1, 0)
+    page.order(lease_until_ns=boottime_ns() - 1)
+    with pytest.raises(LeaseLost):
+        under_test.report(failed(Raw(b"2"), ValueError("x")))
+
+
 def reporters(cluster: MockCluster, *configs: dict[str, str]) -> Reporters:
     worker = WorkerConfig.parse({"bootstrap.servers": cluster.bootstrap_servers})
-    return Reporters(worker, {key: value for each in configs for key, value in each.items()}, TASK)
+    return Reporters(worker, {key: value for each in configs for key, value in each.items()}, TASK, StatusRegion(1).page(0))
 
 
 def test_reporters_are_made_as_the_config_asks(cluster: MockCluster) -> None:
@@ -224,8 +243,10 @@ def test_without_tolerance_a_reported_record_fails_the_task_and_is_in_the_topic_
     told = reporters(cluster, TOPIC)
     told.open()
     record = SinkRecord("t", 0, 3, {"a": 1}, original_topic="t", original_partition=0)
+    under_test = errant(told)
     with pytest.raises(ToleranceExceeded, match=r"TASK_PUT with class my.Task, the record of topic t, partition 0, offset 3"):
-        errant(told).report(record, ValueError("x"))
+        under_test.report(record, ValueError("x"))
+    assert isinstance(under_test.failure, ToleranceExceeded)  # the loop fails for it, should the sink swallow the error
     assert told.flush(10_000)
     assert len(read(1)) == 1
     told.close()

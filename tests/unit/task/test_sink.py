@@ -847,3 +847,40 @@ def test_a_sink_that_keeps_its_offsets_itself_ends_when_its_group_has_settled(
     under_test.kafka.at_end = lambda: under_test.stop() if under_test.page.at_end else None
     under_test.run()
     assert under_test.task.values == ["a"]
+
+
+def test_an_error_report_that_the_task_swallows_fails_it_all_the_same(rig: MakeRig) -> None:
+    class Swallowed:
+        failure: ConnectError | None = None
+
+        def put(self, batch: object) -> None:
+            pass
+
+    errant = Swallowed()
+    under_test = rig(A, errant=errant)
+    under_test.kafka.append(A, "a")
+
+    def put(records: SinkRecords) -> None:
+        if len(records):
+            errant.failure = ConnectError("the record cannot be written")
+
+    under_test.task.put = put  # type: ignore[method-assign]
+    under_test.turns(nothing, nothing, nothing)
+    with pytest.raises(ConnectError, match="the record cannot be written"):
+        under_test.run()
+    assert under_test.commits == []
+
+
+def test_batches_commits_and_partitions_are_counted(rig: MakeRig) -> None:
+    under_test = rig(A, B, commit_interval_ms=0)
+    under_test.kafka.append(A, "a", "b")
+    under_test.turns(nothing, nothing, nothing)
+    under_test.run()
+    counters = under_test.page.counters()
+    assert (counters["batches"], counters["batch_max"]) == (1, 2)
+    assert counters["poll_ns"] >= counters["poll_max_ns"] > 0
+    assert counters["offset_flushes"] >= 1
+    assert counters["offset_flush_ns"] >= counters["offset_flush_max_ns"] > 0
+    assert counters["commit_number"] >= 1
+    assert counters["commits_skipped"] >= 1
+    assert counters["partitions"] == 2

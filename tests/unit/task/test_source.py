@@ -233,3 +233,15 @@ def test_the_topics_that_records_were_written_to_are_told_once(rig: MakeRig) -> 
     under_test.loop.run()
     told = [decode(kind, payload) for kind, payload in under_test.channel.ring.read() if kind == KIND_TOPIC]
     assert told == [TopicUsed("t")]
+
+
+def test_batches_and_flushes_are_counted_with_their_times(rig: MakeRig) -> None:
+    def stop() -> None:
+        under_test.stop()
+
+    under_test = rig(batch(0, 3), None, batch(3), stop)
+    under_test.loop.run()
+    counters = under_test.channel.page.counters()
+    assert (counters["polls"], counters["batches"], counters["batch_max"]) == (4, 2, 3)
+    assert counters["poll_ns"] >= counters["poll_max_ns"] > 0
+    assert counters["offset_flush_ns"] >= counters["offset_flush_max_ns"] > 0

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from fastconnect import SourceRecord
+from fastconnect._core import StatusRegion
 from fastconnect.api.converter import ConversionError
 from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.errors import ConfigError, ConnectError, DataError, RetriableError
@@ -127,6 +128,59 @@ def test_a_retriable_failure_is_tried_again_after_waits_that_double() -> None:
     assert clock.waits == [300, 600, 1200, 2400, 4800]
 
 
+def test_a_batch_that_fails_as_a_whole_is_tried_again_as_a_whole() -> None:
+    clock = Clock()
+    tolerance = Tolerance(ErrorSettings.parse({"errors.retry.timeout": "-1"}), wait=clock.wait, clock=clock)
+    calls: list[int] = []
+
+    def call(part: slice) -> list[int]:
+        calls.append(len(range(64)[part]))
+        if len(calls) < 3:
+            raise RetriableError("the registry does not answer")
+        return list(range(64)[part])
+
+    assert attempted(tolerance, call) == list(range(64))
+    assert calls == [64, 64, 64]
+    assert clock.waits == [300, 600]
+
+
+def test_a_batch_that_fails_for_too_long_is_divided_without_more_waits_and_what_works_goes_on() -> None:
+    clock, kept = Clock(), Kept()
+    settings = ErrorSettings.parse({**ALL, "errors.retry.timeout": "1000"})
+
+    def call(part: slice) -> list[int]:
+        values = list(range(64)[part])
+        if 7 in values:
+            raise RetriableError("the registry does not know it")
+        return values
+
+    assert attempted(Tolerance(settings, reporters=[kept], wait=clock.wait, clock=clock), call) == [
+        n for n in range(64) if n != 7
+    ]
+    assert sum(clock.waits) <= 1001
+    assert [failure.row for failure in kept.failures] == [7]
+
+
+def test_failures_retries_and_errors_are_counted() -> None:
+    page = StatusRegion(1).page(0)
+    page.reset(1)
+    clock = Clock()
+    settings = ErrorSettings.parse({"errors.retry.timeout": "1000"})
+
+    def call(part: slice) -> list[int]:
+        raise RetriableError("not now")
+
+    with pytest.raises(ToleranceExceeded):
+        attempted(Tolerance(settings, page=page, wait=clock.wait, clock=clock), call, 1)
+    counters = page.counters()
+    assert counters["record_failures"] == 1 + counters["record_retries"] == 1 + len(clock.waits)
+    assert (counters["record_errors"], counters["records_skipped"]) == (1, 0)
+    assert counters["last_error_ms"] > 1_700_000_000_000
+
+    attempted(Tolerance(ErrorSettings.parse(ALL), page=page), doubling({3}, []), 64)
+    assert (page.counters()["record_errors"], page.records_skipped) == (1, 1)
+
+
 def test_retries_end_at_the_deadline_and_the_last_wait_is_cut() -> None:
     clock, kept = Clock(), Kept()
     settings = ErrorSettings.parse({**ALL, "errors.retry.timeout": "1000"})
@@ -170,8 +224,10 @@ def test_a_stop_ends_the_retries_and_nothing_is_skipped() -> None:
 
 def test_the_log_line_is_kafka_connects(caplog: pytest.LogCaptureFixture) -> None:
     failure = Failure(Stage.VALUE_CONVERTER, "org.apache.kafka.connect.json.JsonConverter", DataError("bad"), ORIGIN, 3)
-    LogReporter(TaskId("c", 2), with_messages=False).report(failure)
-    LogReporter(TaskId("c", 2), with_messages=True).report(failure)
+    page = StatusRegion(1).page(0)
+    LogReporter(TaskId("c", 2), page, with_messages=False).report(failure)
+    LogReporter(TaskId("c", 2), page, with_messages=True).report(failure)
+    assert page.counters()["errors_logged"] == 2
     start = (
         "Error encountered in task c-2. Executing stage 'VALUE_CONVERTER' "
         "with class 'org.apache.kafka.connect.json.JsonConverter'"
