@@ -16,6 +16,7 @@ from fastconnect.api.task import SourceTask
 from fastconnect.config.admin import admin_properties
 from fastconnect.config.connector import client_properties
 from fastconnect.config.error_handling import ErrorSettings
+from fastconnect.config.offset_storage import OffsetStorage
 from fastconnect.config.providers import Providers
 from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import WorkerConfig
@@ -23,7 +24,7 @@ from fastconnect.errors import ConnectError, FatalClientError
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State
-from fastconnect.storage.sqlite import SqliteOffsetStore
+from fastconnect.storage.open_offsets import open_offset_store
 from fastconnect.task import sink_main
 from fastconnect.task.connecting import connect, stop
 from fastconnect.task.context import TaskContext
@@ -96,7 +97,8 @@ def _run_source(
 ) -> bool:
     connector_class: type[SourceConnector[Any]] = plugins.find("source", spec.connector_config.get("connector.class") or "")
     task: SourceTask[Any] = connector_class.task_class()
-    store = SqliteOffsetStore(worker.offset_storage_file_filename)
+    client_id = f"connector-offsets-{spec.id.connector}-{spec.id.task}"
+    store = open_offset_store(OffsetStorage.of(worker, spec.connector_config, client_id=client_id), spec.id.connector)
     client = client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
     if batch_bytes is not None:
         client["batch.size"] = str(batch_bytes)
