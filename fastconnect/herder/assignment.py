@@ -45,12 +45,9 @@ class Memory(msgspec.Struct, kw_only=True):
     """The generation that the rest is about."""
     work: Allocation = NOTHING
     """What was handed out then, and what was lost already and waits."""
-    revoked: Allocation = NOTHING
     members: frozenset[str] = frozenset()
     lost_until_ms: int | None = None
     """Lost work waits until then for its worker to come back."""
-    candidates: list[str] = []
-    """Who came without work while something was lost: perhaps the worker that had it."""
     balance_after_ms: int | None = None
     """Nothing is taken from anybody before this."""
     has_revoked: bool = False
@@ -89,23 +86,18 @@ class Assignor:
             self.memory = Memory()
         memory = self.memory
         running = _together(members.values())
-        # Who still runs what it was told to stop has not heard of the last round.
-        known = running if memory.revoked & running else memory.work
-
-        unwanted = (known | running) - configured
+        unwanted = (memory.work | running) - configured
         repeated = _repeated(members.values())
-        lost = known - running - unwanted
-        new = configured - known - running
+        lost = memory.work - running - unwanted
+        new = configured - memory.work - running
 
         revoked = {name: work & (unwanted | repeated) for name, work in members.items()}
         after = {name: _Load(work - revoked[name]) for name, work in members.items()}
-        waiting = lost if self._has_to_wait(lost, after) else NOTHING
-        if waiting:
-            self._note_candidates(after)
-        else:
-            returned = self._return_to_candidates(lost, after, configured)
-            new |= lost - returned
-            for name, surplus in self._surplus(after, members, configured).items():
+        waiting = lost if self._has_to_wait(lost, members) else NOTHING
+        if not waiting:
+            # A worker that has come back has nothing yet, so most of what was lost goes to it anyway.
+            new |= lost
+            for name, surplus in self._surplus(after, configured).items():
                 after[name].take(surplus)
                 revoked[name] |= surplus
         _hand_out(new.connectors, {name: load.connectors for name, load in after.items()})
@@ -114,7 +106,6 @@ class Assignor:
         result = {name: load.allocation() for name, load in after.items()}
         memory.generation = generation
         memory.work = _together(result.values()) | waiting
-        memory.revoked = _together(revoked.values())
         memory.members = frozenset(members)
         return Round(
             assigned={name: work - members[name] for name, work in result.items()},
@@ -123,43 +114,19 @@ class Assignor:
             delay_ms=self._delay_ms(),
         )
 
-    def _has_to_wait(self, lost: Allocation, after: Mapping[str, _Load]) -> bool:
+    def _has_to_wait(self, lost: Allocation, members: Mapping[str, Allocation]) -> bool:
         """Whether lost work is left lying for now, since the worker that had it may only be restarting."""
         memory = self.memory
-        if not lost:
-            memory.lost_until_ms = None
-            memory.candidates = []
-            return False
         now = self._clock_ms()
-        if memory.lost_until_ms is not None:
-            return now < memory.lost_until_ms
         # If all are still here, one of them has just not heard of the last round.
-        if memory.members <= after.keys() or self.max_delay_ms == 0:
-            return False
-        memory.lost_until_ms = now + self.max_delay_ms
-        return True
-
-    def _note_candidates(self, after: Mapping[str, _Load]) -> None:
-        for name, load in sorted(after.items()):
-            if not load.connectors and not load.tasks and name not in self.memory.candidates:
-                self.memory.candidates.append(name)
-
-    def _return_to_candidates(self, lost: Allocation, after: Mapping[str, _Load], configured: Allocation) -> Allocation:
-        """Give lost work to those who came for it, no more than their share; return what was given."""
-        memory = self.memory
-        candidates = {name: after[name] for name in memory.candidates if name in after}
-        memory.candidates = []
+        if lost and memory.lost_until_ms is None and not memory.members <= members.keys():
+            memory.lost_until_ms = now + self.max_delay_ms
+        if lost and memory.lost_until_ms is not None and now < memory.lost_until_ms:
+            return True
         memory.lost_until_ms = None
-        if not candidates:
-            return NOTHING
-        return Allocation.of(
-            _hand_out(lost.connectors, _connectors_of(candidates), _share(configured.connectors, after)),
-            _hand_out(lost.tasks, _tasks_of(candidates), _share(configured.tasks, after)),
-        )
+        return False
 
-    def _surplus(
-        self, after: Mapping[str, _Load], members: Mapping[str, Allocation], configured: Allocation
-    ) -> dict[str, Allocation]:
+    def _surplus(self, after: Mapping[str, _Load], configured: Allocation) -> dict[str, Allocation]:
         """What is taken from whom for the sake of balance, in this round."""
         memory = self.memory
         if memory.balance_after_ms is not None:
@@ -167,9 +134,9 @@ class Assignor:
                 return {}
             memory.balance_after_ms = None
             memory.has_revoked = False
-        connectors = _above_share(_connectors_of(after), len(configured.connectors))
-        tasks = _above_share(_tasks_of(after), len(configured.tasks))
-        surplus = {name: Allocation.of(connectors[name], tasks[name]) & members[name] for name in after}
+        connectors = _above_share({name: load.connectors for name, load in after.items()}, len(configured.connectors))
+        tasks = _above_share({name: load.tasks for name, load in after.items()}, len(configured.tasks))
+        surplus = {name: Allocation.of(connectors[name], tasks[name]) for name in after}
         if not any(surplus.values()):
             memory.has_revoked = False
             memory.revoking_rounds = 0
@@ -222,14 +189,6 @@ class _Load:
         return Allocation.of(self.connectors, self.tasks)
 
 
-def _connectors_of(loads: Mapping[str, _Load]) -> dict[str, set[str]]:
-    return {name: load.connectors for name, load in loads.items()}
-
-
-def _tasks_of(loads: Mapping[str, _Load]) -> dict[str, set[TaskId]]:
-    return {name: load.tasks for name, load in loads.items()}
-
-
 def _together(works: Iterable[Allocation]) -> Allocation:
     works = list(works)
     return Allocation(
@@ -246,11 +205,6 @@ def _repeated(works: Collection[Allocation]) -> Allocation:
     )
 
 
-def _share(work: Collection[object], members: Collection[object]) -> int:
-    """How much one worker has at most, if all is even."""
-    return -(-len(work) // len(members))
-
-
 def _above_share(loads: Mapping[str, set[_W]], total: int) -> dict[str, list[_W]]:
     """What each has more than its even share of the total; the shares that are one greater go to who has that much."""
     least, greater_shares = divmod(total, len(loads))
@@ -264,16 +218,11 @@ def _above_share(loads: Mapping[str, set[_W]], total: int) -> dict[str, list[_W]
     return surplus
 
 
-def _hand_out(work: Iterable[_W], loads: Mapping[str, set[_W]], limit: int | None = None) -> list[_W]:
-    """Give each piece of work to whoever has least, if that is below the limit; return what was given."""
+def _hand_out(work: Iterable[_W], loads: Mapping[str, set[_W]]) -> None:
+    """Give each piece of work to whoever has least."""
     least = [(len(load), name) for name, load in loads.items()]
     heapq.heapify(least)
-    given = []
     for piece in sorted(work):
         size, name = least[0]
-        if limit is not None and size >= limit:
-            break
         loads[name].add(piece)
-        given.append(piece)
         heapq.heapreplace(least, (size + 1, name))
-    return given
