@@ -52,7 +52,7 @@ PRELOADED = (
     "fastconnect.librdkafka",  # first: what _core calls is found in it
     "fastconnect.task.main",
     "fastconnect.herder.connector_process",
-    "fastconnect.herder.standalone",
+    "fastconnect.cli.herder_process",
     "fastconnect.storage.sqlite",
     "fastconnect.converters.json",
     "fastconnect.converters.string",
@@ -108,15 +108,19 @@ def _say(sentence: str) -> None:
     click.echo(sentence, err=True)
 
 
-def parse_worker(properties: Mapping[str, str | None], file: Path | None) -> WorkerConfig:
+def parse_worker(properties: Mapping[str, str | None], file: Path | None, *, distributed: bool = False) -> WorkerConfig:
     """Make the worker's configuration of its properties.
 
+    Args:
+        distributed: whether it is one of a group of workers.
     Raises:
         ConfigError: with all its faults.
     """
     from fastconnect.config.worker import WorkerConfig
 
     worker = WorkerConfig.parse(properties, where=str(file) if file is not None else "worker config")
+    if distributed:
+        worker = worker.as_distributed()
     for warning in worker.warnings:
         logger.warning(warning)
     return worker
@@ -155,18 +159,20 @@ class _Entrypoints:
         files: Mapping[str, LocalFile],
         *,
         until_done: bool,
+        rest: bool,
     ) -> None:
         self._connectors = connectors
         self._worker = worker
         self._view = view
         self._files = files
         self._until_done = until_done
+        self._rest = rest
 
     def task(self, spec: TaskSpec, channel: TaskChannel) -> int | None:
         from fastconnect.task.main import run as run_task
 
         file = self._files.get(spec.id.connector)
-        if file is not None:
+        if file is not None and spec.connector_config.get("connector.class") == file.connector_class:
             signal.signal(signal.SIGTERM, lambda *_: None)  # the page says it too, when the file is imported
             try:
                 config = file.register(spec.connector_config)
@@ -177,32 +183,16 @@ class _Entrypoints:
         return run_task(spec, channel, self._worker, until_done=self._until_done)
 
     def herder(self, channel: HerderChannel) -> int | None:
-        from fastconnect.herder.standalone import StandaloneHerder, serve
-        from fastconnect.supervisor.restarts import RestartPolicy
+        from fastconnect.cli.herder_process import be_herder
 
-        worker = self._worker
-
-        def retries() -> RestartPolicy:
-            return RestartPolicy(
-                worker.restart_backoff_initial_ms,
-                worker.restart_backoff_max_ms,
-                worker.restart_healthy_after_ms,
-                worker.restart_max_failures,
-            )
-
-        serve(
-            channel.socket,
-            lambda send: StandaloneHerder(self._connectors, send, channel.region, retries, until_done=self._until_done),
-            self._view,
-        )
-        return 0
+        return be_herder(channel, self._connectors, self._worker, self._view, until_done=self._until_done, rest=self._rest)
 
     def connector(self, request: RunConnector, worker: WorkerConfig, tell: Callable[[bytes], None]) -> bytes:
         from fastconnect.herder import connector_process
         from fastconnect.herder.connector_report import ConnectorReport
 
         file = self._files.get(request.name)
-        if file is not None:
+        if file is not None and request.config.get("connector.class") == file.connector_class:
             try:
                 request = msgspec.structs.replace(request, config=file.register(request.config))
             except FunctionError as error:
@@ -226,11 +216,13 @@ def run(
     view: View | None,
     *,
     until_done: bool,
+    rest: bool = False,
     files: Mapping[str, LocalFile] | None = None,
 ) -> Ended:
     """Be the supervisor of these connectors until they are done, or until a signal stops them.
 
     Args:
+        rest: whether the REST API is to be answered.
         files: the Python files that some of the connectors are in, by the connectors' names.
     Raises:
         ConfigError: a connector cannot be used, or a plugin not be loaded; no task was started.
@@ -238,7 +230,7 @@ def run(
     preload(worker)
     from fastconnect.supervisor.supervisor import Supervisor
 
-    outcome = Supervisor(worker, _Entrypoints(connectors, worker, view, files or {}, until_done=until_done)).run()
+    outcome = Supervisor(worker, _Entrypoints(connectors, worker, view, files or {}, until_done=until_done, rest=rest)).run()
     if wants_drawing():
         click.echo("\r\x1b[J", nl=False, err=True)  # what a herder that was killed has left on the screen
     if outcome.exit_code == EXIT_UNUSABLE:

@@ -79,9 +79,11 @@ def is_for_worker(key: str, worker_keys: Iterable[str], connector_keys: Iterable
 def split_settings(settings: Mapping[str, str]) -> tuple[dict[str, str], dict[str, str]]:
     """Tell the worker's keys from the connectors'."""
     from fastconnect.config.connector import SourceConnectorConfig
+    from fastconnect.config.distributed import DistributedConfig
+    from fastconnect.config.rest import RestConfig
     from fastconnect.config.worker import WorkerConfig
 
-    worker_keys = {field.key for field in WorkerConfig.fields()}
+    worker_keys = {field.key for config in (WorkerConfig, RestConfig, DistributedConfig) for field in config.fields()}
     connector_keys = {field.key for field in SourceConnectorConfig.fields()}
     for_worker = {key for key in settings if is_for_worker(key, worker_keys, connector_keys)}
     return (

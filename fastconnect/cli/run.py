@@ -1,7 +1,8 @@
-"""`fastconnect run`: connectors from Kafka Connect's config files, as connect-standalone runs them, or from Python files."""
+"""`fastconnect run`: a worker. Its connectors come from Kafka Connect's config files, from Python files, or over REST."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,21 @@ class _ConnectorFile(click.ParamType):  # type: ignore[type-arg]  # generic sinc
     help="End when every source has reached its end and all of it is delivered and flushed: exit code 0. "
     "If a task failed for good, end with 1 when the others are done.",
 )
+@click.option(
+    "--rest",
+    "rest",
+    metavar="[HOST:PORT]",
+    is_flag=False,
+    flag_value="",
+    help="Answer Kafka Connect's REST API, at http://127.0.0.1:8083 by default. Without it that is done if a worker file is "
+    "given, or no connector is.",
+)
+@click.option("--no-rest", is_flag=True, help="Answer nothing over HTTP.")
+@click.option(
+    "--distributed",
+    is_flag=True,
+    help="Be one of a group of workers (group.id of the worker file) that share the connectors; those come over REST.",
+)
 @click.pass_context
 def run(
     ctx: click.Context,
@@ -64,8 +80,13 @@ def run(
     verbose: bool,
     log_format: str | None,
     until_done: bool,
+    rest: str | None,
+    no_rest: bool,
+    distributed: bool,
 ) -> int:
     """Run the connectors that are described in CONNECTOR_FILEs, with Kafka Connect's keys, until Ctrl-C or SIGTERM.
+
+    Without any it is a worker whose connectors come over the REST API, as it is with --rest or with a worker file.
 
     A file is .properties, JSON (flat, or {"name", "config", "initial_state"}), TOML or YAML. Without a file the connector
     is what --set says. FILE.py:NAME is a connector in a Python file: a function with @source or @sink, or a class; NAME may
@@ -78,29 +99,64 @@ def run(
       fastconnect run orders.toml --until-done --set producer.override.linger.ms=50
       fastconnect run clicks.py:clicks --topic clicks --set url=https://example.org/clicks
       fastconnect run --set name=seq --set connector.class=SequenceSource --set topic=numbers
+      fastconnect run --bootstrap-servers kafka:9092
+      fastconnect run --distributed --worker worker.properties
 
     The first Ctrl-C drains what was read and flushes its offsets, a second one ends at once.
     """
     for_worker, for_connectors = split_settings(parse_settings(settings))
-    if not connector_files and "connector.class" not in for_connectors:
+    given = bool(connector_files) or "connector.class" in for_connectors
+    answers = not no_rest and (
+        rest is not None or distributed or "listeners" in for_worker or (not (given and worker_file is None) and not until_done)
+    )
+    if not given and not answers:
         raise click.UsageError(
             "Nothing to run: give a connector file, or say what to run by --set connector.class=... --set name=..."
         )
-    from fastconnect.cli import job, summary
+    _refuse_nonsense(rest=rest, no_rest=no_rest, distributed=distributed, given=given, worker_file=worker_file)
+    if rest:
+        for_worker["listeners"] = f"http://{rest}"
+    from fastconnect.cli import extras, job, summary
     from fastconnect.cli.console import view_for_run
 
-    connectors = _connectors(connector_files, for_connectors, tasks, name)
+    if distributed:
+        extras.require("distributed", "A distributed worker")
+    elif answers:
+        extras.require("rest", "The REST API (--no-rest does without)")
+    connectors = _connectors(connector_files, for_connectors, tasks, name) if given else []
     files = _local_files(connector_files, connectors, topic)
     properties = worker_properties(worker_file, bootstrap_servers, for_worker)
     json_lines = (log_format or properties.get("log.format")) == "json"
     job.set_up_logs(verbose=verbose or ctx.ensure_object(dict).get("verbose", False), json_lines=json_lines)
-    with job.kafka(properties, connectors) as kafka:
-        worker = job.parse_worker(kafka.properties, worker_file)
-        ended = job.run(connectors, worker, view_for_run(), until_done=until_done, files=files)
+    # What comes over REST may need the worker's Kafka, whatever those that are given now say.
+    with job.kafka(properties, () if answers else connectors) as kafka:
+        worker = job.parse_worker(kafka.properties, worker_file, distributed=distributed)
+        if answers:
+            from fastconnect.config.rest import RestConfig
+
+            RestConfig.of(worker)  # what is wrong with it shall be told before anything is started
+        ended = job.run(connectors, worker, view_for_run(), until_done=until_done, rest=answers, files=files)
         job.tell(ended, until_done=until_done)
         if until_done:
             summary.print_summary(ended.summary)
+        elif ended.exit_code == 0:
+            click.echo(summary.stopped(ended.summary), err=True)
         return ended.exit_code
+
+
+def _refuse_nonsense(*, rest: str | None, no_rest: bool, distributed: bool, given: bool, worker_file: Path | None) -> None:
+    if rest is not None and no_rest:
+        raise click.UsageError("--rest and --no-rest exclude each other.")
+    if rest and not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[0-9a-zA-Z._-]*):[0-9]{1,5}", rest):
+        raise click.UsageError(f"--rest takes HOST:PORT, not {rest!r}; without an address put it behind the files.")
+    if not distributed:
+        return
+    if no_rest:
+        raise click.UsageError("A distributed worker answers the REST API: the others of its group ask it, too.")
+    if given:
+        raise click.UsageError("The connectors of distributed workers come over the REST API: leave the connector files out.")
+    if worker_file is None:
+        raise click.UsageError("A distributed worker needs a worker file: --worker FILE.")
 
 
 def _connectors(

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import click
 import msgspec
 
-from fastconnect.cli.progress import count_text, plural, size_text
+from fastconnect.cli.progress import count_text, plural, seconds_text, size_text
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,6 +66,14 @@ def summarize(
         send_seconds=round(max(0, last_ack - min(first_acks)) / 1e9, 3) if first_acks else 0.0,
         cpu_seconds=round(cpu_seconds, 3),
         complete=complete,
+    )
+
+
+def stopped(summary: Summary) -> str:
+    """One line about a worker that was told to stop, and did."""
+    return (
+        f"Stopped: {plural(summary.delivered, 'record')} delivered by {plural(summary.tasks, 'task')} "
+        f"in {seconds_text(summary.seconds)}, all of it flushed."
     )
 
 

@@ -101,6 +101,14 @@ class WorkerConfig(Config):
     restart_max_failures: Annotated[
         int, Meta(ge=-1, description="After so many failures in a row a task stays FAILED; -1: it is restarted for ever.")
     ] = 5
+    connector_timeout_ms: Annotated[
+        Duration,
+        Meta(
+            ge=1,
+            description="How long a connector's own code may take for one answer: to validate a config, to divide the work, to "
+            "check offsets. Then its process is killed, and that one request fails.",
+        ),
+    ] = 60_000
     slots_max: Annotated[
         int, Meta(ge=1, le=65_536, description="How many tasks may run at once; a page of shared memory is kept for each.")
     ] = 1_024

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Protocol
 
 from fastconnect import metrics
-from fastconnect.herder.snapshot import ConnectorInfo, Snapshot, TaskInfo
+from fastconnect.herder.loop import HerderLoop
+from fastconnect.herder.snapshot import ConnectorInfo, Snapshot, TaskInfo, View
 from fastconnect.herder.work import RunningConnector, Work
+from fastconnect.logs import facts
 from fastconnect.states import State, TaskId
 from fastconnect.supervisor.control import TaskStatus
+
+logger = logging.getLogger(__name__)
 
 
 class Page(Protocol):
@@ -86,6 +91,37 @@ class Observed:
             return None
         self._counters[status.id] = metrics.added(status.earlier, counters)
         return counters
+
+
+class Showing:
+    """Shows a view how everything is, from time to time. A view that cannot be written to any more is given up.
+
+    Args:
+        loop: the herder's, which runs the view.
+    """
+
+    def __init__(self, loop: HerderLoop, observed: Observed, view: View) -> None:
+        self._loop = loop
+        self._observed = observed
+        self._view: View | None = view
+        loop.call_later(0, self._turn)
+
+    def close(self) -> None:
+        """Leave the terminal as it was found."""
+        if self._view is not None:
+            self._view.close()
+            self._view = None
+
+    def _turn(self) -> None:
+        if self._view is None:
+            return
+        try:
+            self._view.show(self._observed.snapshot())
+        except OSError as error:
+            logger.warning("The display is given up: it could not be written to.", extra=facts(reason=error))
+            self._view = None
+            return
+        self._loop.call_later(self._view.interval_ms / 1000, self._turn)
 
 
 def _info(connector: RunningConnector, tasks: list[TaskInfo]) -> ConnectorInfo:

@@ -1,510 +1,509 @@
-"""The herder of a single machine: asks each connector for its tasks, has the supervisor run them, and knows when all is done.
+"""The herder of a single machine: it decides alone what runs, and keeps it in memory.
 
-It lives in a process of its own. If that dies, the supervisor starts it again: it then learns from the `Inventory` what
-runs and goes on from there, without a task noticing. So nothing that matters is kept here alone.
+It lives in a process of its own. If that dies, the supervisor starts it again: it then learns from the `Inventory` what runs
+and what an earlier herder has left to be remembered, and goes on from there without a task noticing. So whatever it decides
+is given to the supervisor to be remembered before anything follows from it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import select
-import socket
 import time
-from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Protocol, cast
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeAlias
 
 import msgspec
 
-from fastconnect import metrics
-from fastconnect.errors import Fault
-from fastconnect.herder.connector_report import ConnectorReport, Failure
-from fastconnect.herder.refusals import ConnectorNotFoundError, TaskNotFoundError
-from fastconnect.herder.snapshot import (
-    ConnectorInfo,
-    ConnectorSpec,
-    Snapshot,
-    TaskInfo,
-    View,
+from fastconnect.config.worker import WorkerConfig
+from fastconnect.errors import ConnectError
+from fastconnect.herder.answers import (
+    ConnectorDescription,
+    ConnectorStatus,
+    RestartInfo,
+    RestartRequest,
+    Signature,
 )
-from fastconnect.logs import about, facts
+from fastconnect.herder.connector_report import ConnectorReport
+from fastconnect.herder.first_connectors import FirstConnectors
+from fastconnect.herder.job_end import TURN_S, JobEnd
+from fastconnect.herder.loop import HerderLoop, result_of
+from fastconnect.herder.observed import Observed, Pages
+from fastconnect.herder.offsets import NOTHING_GIVEN
+from fastconnect.herder.refusals import ConflictError, RequestRefusedError, TaskNotFoundError
+from fastconnect.herder.restart_plan import restart_plan
+from fastconnect.herder.snapshot import ConnectorSpec, Snapshot
+from fastconnect.herder.stored_herder import StoredHerder
+from fastconnect.herder.work import Work, about_connector
+from fastconnect.logs import about
 from fastconnect.states import State, TargetState, TaskId
-from fastconnect.supervisor.control import (
-    Command,
-    ConnectorAnswer,
-    Finish,
-    FrameReader,
-    Inventory,
-    Report,
-    RestartTask,
-    RunConnector,
-    SetTarget,
-    StartTask,
-    StopConnector,
-    Stopping,
-    StopTask,
-    TaskStatus,
-    frame,
-)
+from fastconnect.storage.memory_configs import MemoryConfigStore
+from fastconnect.storage.memory_statuses import MemoryStatusStore
+from fastconnect.storage.status_store import StoredStatus, StoredTopic
+from fastconnect.supervisor.control import Inventory, TaskStatus
 from fastconnect.supervisor.restarts import RestartPolicy
 
 logger = logging.getLogger(__name__)
 
-UNTIL_DONE_TURN_MS = 20
-"""How often the status pages are looked at for ended tasks: so long a command waits at most after its last record."""
+Properties: TypeAlias = Mapping[str, str | None]
 
-TURN_MS = 200
-"""The same where no end is awaited: how late a failed connector may be asked again."""
-
-FAILED_FOR_GOOD_S = 0.2
-"""A task says that it has failed before its process ends and the supervisor decides whether it may come back."""
-
-RECEIVE_BYTES = 1 << 18
+STARTED_WITHIN_S = 5.0
+"""How long an answer to a new configuration waits for the connector to say what its tasks are."""
 
 
-class Page(Protocol):
-    """What the herder reads of a task's status page."""
+class _Kept(msgspec.Struct, frozen=True):
+    """What of a connector must survive the herder."""
 
-    @property
-    def epoch(self) -> int:
-        """Which of the slot's processes the page is about."""
-        ...
-
-    def counters(self) -> dict[str, int]:
-        """All numbers of the page by name."""
-        ...
+    name: str
+    config: dict[str, str | None]
+    target: TargetState
+    task_configs: list[dict[str, str | None]] | None
+    divided_config: dict[str, str | None] | None = None
+    """For which configuration the tasks' were given, if for an earlier one."""
 
 
-class Pages(Protocol):
-    """The shared mapping, as far as the herder reads it."""
-
-    def page(self, slot: int, /) -> Page:
-        """The status page of a slot."""
-        ...
-
-
-class _Task:
-    """A task that the supervisor was told to run, and what its processes have counted."""
-
-    def __init__(self, status: TaskStatus) -> None:
-        self.status = status
-        self.ended = False
-        self.failed_since: float | None = None
-        self._counters: dict[str, int] = {}
-
-    def look(self, pages: Pages) -> None:
-        """Read the task's page, if it is that of the process the status is about."""
-        self.ended = False
-        epoch = self.status.epoch
-        page = pages.page(self.status.slot)
-        if epoch == 0 or page.epoch != epoch:
-            return
-        counters = page.counters()
-        if page.epoch != epoch:  # the next process took the page over meanwhile
-            return
-        self._counters = metrics.added(self.status.earlier, counters)
-        self.ended = counters["at_end"] == 1
-
-    def info(self) -> TaskInfo:
-        status = self.status
-        return TaskInfo(
-            id=status.id,
-            state=State(status.state),
-            reason=status.reason,
-            trace=status.trace,
-            pid=status.pid,
-            restarts=max(0, status.started_count - 1),
-            next_start_ms=status.next_start_ms,
-            counters=self._counters,
-        )
-
-
-class _Connector:
-    """A connector, how far it was asked, and its tasks."""
-
-    def __init__(self, spec: ConnectorSpec, retries: RestartPolicy) -> None:
-        self.spec = spec
-        self.retries = retries
-        self.target = spec.target
-        self.report: ConnectorReport | None = None
-        self.request: int | None = None
-        self.watching: int | None = None
-        """The request whose process watches the source, and may answer again."""
-        self.started: list[dict[str, str]] | None = None
-        """The configurations with which the tasks were started; None where an earlier herder has started them."""
-        self.ask_at: float | None = None
-        self.adopted = False
-        self.tasks: dict[int, _Task] = {}
-
-    @property
-    def undecided(self) -> bool:
-        """Whether its tasks are still to come."""
-        return self.request is not None or self.ask_at is not None
-
-    @property
-    def failure(self) -> Failure | None:
-        if self.report is not None and self.report.faults:
-            return Failure("\n".join(str(fault) for fault in self.report.faults), "", retry_helps=False)
-        return self.report.failure if self.report is not None else None
-
-    def info(self) -> ConnectorInfo:
-        failure = self.failure
-        if failure is not None:
-            state = State.FAILED
-        elif self.undecided and not self.adopted:
-            state = State.UNASSIGNED
-        else:
-            state = (State.RUNNING, State.PAUSED, State.STOPPED)[self.target]
-        return ConnectorInfo(
-            name=self.spec.name,
-            state=state,
-            reason=failure.reason if failure else None,
-            trace=failure.trace if failure else None,
-            tasks=[task.info() for _, task in sorted(self.tasks.items())],
-        )
-
-
-class StandaloneHerder:
-    """Runs the connectors it was given when it was made.
+class StandaloneHerder(StoredHerder):
+    """Runs the connectors it was given when it was made, and those that it is asked to run.
 
     Args:
-        specs: the connectors that are wanted.
-        send: takes a command for the supervisor.
+        loop: its thread.
+        specs: the connectors that are wanted from the beginning.
+        worker: the worker's configuration.
+        worker_id: this worker's name in statuses.
         pages: the shared mapping with the tasks' status pages.
         make_retries: makes the policy by which a failed connector is asked again, one for each.
         until_done: finish when every source has reached its end, with exit code 0; or 1 if a task failed for good.
-        clock: seconds, growing evenly.
     """
 
     def __init__(
         self,
-        specs: Iterable[ConnectorSpec],
-        send: Callable[[Command], None],
+        loop: HerderLoop,
+        specs: Sequence[ConnectorSpec],
+        worker: WorkerConfig,
+        worker_id: str,
         pages: Pages,
         make_retries: Callable[[], RestartPolicy],
         *,
         until_done: bool = False,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._connectors = {spec.name: _Connector(spec, make_retries()) for spec in specs}
-        self._send = send
-        self._pages = pages
-        self._until_done = until_done
-        self._clock = clock
-        self._last_request = 0
-        self._stopping: str | None = None
-        self._begun = False  # nothing is known, and so nothing done, before the Inventory
+        work = Work(loop, make_retries, worker.connector_timeout_ms)
+        super().__init__(loop, worker, worker_id, work, MemoryConfigStore(), MemoryStatusStore())
+        work.listener = self
+        self.observed = Observed(work, pages)
+        self._specs = specs
+        self._first: FirstConnectors | None = FirstConnectors(specs)
+        self._started: Future[None] = Future()
+        self._job_end = JobEnd(work, self.observed) if until_done else None
+        self._awaited: dict[str, list[Future[None]]] = {}
+        self._changing_offsets: set[str] = set()
 
     @property
-    def turn_ms(self) -> int:
-        """How long may pass between two turns."""
-        return UNTIL_DONE_TURN_MS if self._until_done else TURN_MS
-
-    # What is heard from the supervisor
-
-    def hear(self, report: Report) -> None:
-        """Take in what the supervisor reports."""
-        match report:
-            case Inventory():
-                self._begin(report)
-            case ConnectorAnswer():
-                self._take_answer(report)
-            case TaskStatus():
-                self._take_status(report)
-            case Stopping():
-                self._stopping = report.reason
-
-    def _begin(self, inventory: Inventory) -> None:
-        self._begun = True
-        for status in inventory.tasks:
-            self._take_status(status)
-        if inventory.stopping:
-            self._stopping = "the worker is being stopped"
-            return
-        for connector in self._connectors.values():
-            # Task 0 is the last one that an earlier herder started (see _start_tasks): with it there, all are there.
-            if 0 in connector.tasks:
-                connector.adopted = True
-                logger.info(
-                    "Found the connector's tasks running. connector=%s tasks=%d", connector.spec.name, len(connector.tasks)
-                )
-                self._watch(connector)
-            elif connector.target is not TargetState.STOPPED:
-                self._ask(connector)
-
-    def _ask(self, connector: _Connector) -> None:
-        self._last_request += 1
-        connector.request, connector.ask_at = self._last_request, None
-        self._send(RunConnector(self._last_request, "task_configs", connector.spec.name, connector.spec.config))
-
-    def _watch(self, connector: _Connector) -> None:
-        """Have a connector whose tasks run go on watching its source, if it is one that does."""
-        if connector.target is not TargetState.STOPPED:
-            self._last_request += 1
-            connector.watching = self._last_request
-            self._send(RunConnector(self._last_request, "watch", connector.spec.name, connector.spec.config))
-
-    def _take_status(self, status: TaskStatus) -> None:
-        connector = self._connectors.get(status.id.connector)
-        if connector is None:
-            logger.warning("A task of a connector that is not wanted is stopped.", extra=about(status.id))
-            self._send(StopTask(status.id))
-            return
-        task = connector.tasks.get(status.id.task)
-        if task is None:
-            connector.tasks[status.id.task] = _Task(status)
-        else:
-            task.status = status
-        self._note_failure(connector.tasks[status.id.task])
-
-    def _note_failure(self, task: _Task) -> None:
-        if task.status.state != State.FAILED or task.status.pid is not None:
-            task.failed_since = None
-        elif task.failed_since is None:
-            task.failed_since = self._clock()
-
-    def _take_answer(self, answer: ConnectorAnswer) -> None:
-        asked = (each for each in self._connectors.values() if answer.request in (each.request, each.watching))
-        connector = next(asked, None)
-        if connector is None or self._stopping is not None:
-            return
-        if answer.request == connector.watching:
-            self._hear_watcher(connector, answer)
-            return
-        connector.request = None
-        connector.watching = answer.request if answer.goes_on else None
-        connector.report = _read_answer(answer)
-        for warning in connector.report.warnings if connector.retries.failures == 0 else ():
-            logger.warning(warning, extra=_about(connector))
-        failure = connector.report.failure
-        if failure is not None:
-            self._take_failure(connector, failure)
-        # No task starts before every connector was found good: all that is wrong is said at once.
-        all_have_answered = all(not each.undecided or each.retries.failures for each in self._connectors.values())
-        if all_have_answered and not self._finish_if_faulty():
-            self._start_all()
-
-    def _hear_watcher(self, connector: _Connector, answer: ConnectorAnswer) -> None:
-        """A connector that watches its source has something new to say, or has ended."""
-        if not answer.goes_on:
-            connector.watching = None
-        if answer.body == b"" or (answer.body is None and answer.error is None):
-            return
-        report = _read_answer(answer)
-        wrong = report.failure or (Failure(_first_fault(report), "", retry_helps=True) if report.faults else None)
-        if wrong is not None:
-            known = connector.report or ConnectorReport()
-            connector.report = msgspec.structs.replace(known, failure=wrong)
-            self._take_failure(connector, wrong)
-        elif answer.goes_on:  # a last answer only says how it ended
-            connector.report = report
-            self._start_all()
-
-    def _take_failure(self, connector: _Connector, failure: Failure) -> None:
-        wait_ms = connector.retries.next_wait_ms()
-        if not failure.retry_helps or wait_ms is None:
-            trace = {"trace": failure.trace}
-            logger.error("Connector failed and is left FAILED. %s", failure.reason, extra={**_about(connector), **trace})
-            return
-        connector.ask_at = self._clock() + wait_ms / 1000
-        logger.warning("Connector failed and is asked again. %s", failure.reason, extra=_about(connector, wait_ms=wait_ms))
-
-    def _finish_if_faulty(self) -> bool:
-        faulty = [each for each in self._connectors.values() if each.report is not None and each.report.faults]
-        if not faulty or any(each.tasks for each in self._connectors.values()):
-            return False
-        count = sum(len(each.report.faults) for each in faulty if each.report is not None)
-        what = f"the configuration has {'one fault' if count == 1 else f'{count} faults'}, so nothing was started"
-        self._finish(2, "\n".join([what, *(_fault_text(each.spec, each.report.faults) for each in faulty if each.report)]))
-        return True
-
-    def _start_all(self) -> None:
-        for connector in self._connectors.values():
-            report = connector.report
-            if connector.undecided or report is None or report.faults or report.failure:
-                continue
-            if connector.started == report.task_configs:
-                continue
-            if connector.adopted:
-                logger.info("The connector's tasks are divided anew.", extra=_about(connector, tasks=len(report.task_configs)))
-            connector.adopted = True
-            connector.started = report.task_configs
-            self._start_tasks(connector, report.task_configs)
-
-    def _start_tasks(self, connector: _Connector, configs: Sequence[dict[str, str]]) -> None:
-        if not configs:
-            logger.warning("Connector has no work: it gave no task configurations.", extra=_about(connector))
-        for number in [number for number in connector.tasks if number >= len(configs)]:
-            self._send(StopTask(TaskId(connector.spec.name, number)))
-            del connector.tasks[number]
-        # Downwards, so that task 0 proves to a later herder that all were started, wherever this one was killed.
-        for number in reversed(range(len(configs))):
-            task_id = TaskId(connector.spec.name, number)
-            config = cast("dict[str, str | None]", configs[number])
-            self._send(StartTask(task_id, connector.spec.config, config, connector.target))
-            if number not in connector.tasks:
-                connector.tasks[number] = _Task(TaskStatus(task_id, slot=0, epoch=0, state=State.UNASSIGNED))
-
-    # What time brings
-
-    def turn(self) -> None:
-        """Do what is due: ask failed connectors again, finish when all is done."""
-        if not self._begun or self._stopping is not None:
-            return
-        for connector in self._connectors.values():
-            if connector.ask_at is not None and self._clock() >= connector.ask_at:
-                self._ask(connector)
-        if self._until_done:
-            self._look_at_pages()
-            self._finish_if_done()
-
-    def _look_at_pages(self) -> None:
-        for connector in self._connectors.values():
-            for task in connector.tasks.values():
-                task.look(self._pages)
-
-    def _finish_if_done(self) -> None:
-        failed: list[str] = []
-        tasks = 0
-        for connector in self._connectors.values():
-            if connector.undecided:
-                return
-            if connector.failure is not None:
-                tasks += 1  # it would have had one at least
-                failed.append(f"{connector.spec.name}: {connector.failure.reason}")
-            for task in connector.tasks.values():
-                tasks += 1
-                if task.failed_since is not None:
-                    if self._clock() - task.failed_since < FAILED_FOR_GOOD_S:
-                        return
-                    failed.append(f"{task.status.id}: {task.status.reason or 'no reason is known'}")
-                elif not task.ended:
-                    return
-        if failed:
-            self._finish(1, f"{len(failed)} of {tasks} failed:\n" + "\n".join(f"  - {text}" for text in failed))
-        else:
-            self._finish(0, "done")
-
-    def _finish(self, exit_code: int, reason: str) -> None:
-        self._stopping = reason
-        self._send(Finish(exit_code, reason))
-
-    # What may be asked
+    def has_started(self) -> bool:
+        """See StoredHerder."""
+        return self._started.done()
 
     def snapshot(self) -> Snapshot:
-        """How everything is now."""
-        self._look_at_pages()
-        return Snapshot(connectors=[each.info() for each in self._connectors.values()], stopping=self._stopping)
+        """How everything is now; for the herder's thread."""
+        return self.observed.snapshot()
 
-    def connectors(self) -> list[str]:
-        """The names of all connectors, in the order in which they were given."""
-        return list(self._connectors)
+    # What is heard of the work
 
-    def config(self, name: str) -> dict[str, str | None]:
-        """A connector's configuration, as it was given."""
-        return self._find(name).spec.config
+    def on_begin(self, inventory: Inventory) -> None:
+        """See WorkListener."""
+        if inventory.remembered is not None and not inventory.stopping:
+            self._first = None
+            self._go_on(msgspec.msgpack.decode(inventory.remembered, type=list[_Kept]))
+            self._started.set_result(None)
+        elif not inventory.stopping:
+            self._forget_unwanted()
+            self._begin()
+        for status in inventory.tasks:
+            if status.id in self.work.tasks:
+                self.on_task_status(status)
+        if self._job_end is not None:
+            self._look_for_end(self._job_end)
 
-    def task_configs(self, name: str) -> dict[TaskId, dict[str, str | None]]:
-        """The configurations that the connector gave its tasks; empty until it was asked."""
-        report = self._find(name).report
-        configs = report.task_configs if report is not None else []
-        return {TaskId(name, number): dict(config) for number, config in enumerate(configs)}
+    def _begin(self) -> None:
+        assert self._first is not None
+        for spec in self._specs:
+            self.configs.put_connector(spec.name, spec.config, spec.target)
+        for spec in self._specs:
+            if spec.target is TargetState.STARTED:
+                self.work.start_connector(spec.name, spec.config)
+            else:
+                asked = self.work.questions.validate(spec.config)
+                asked.add_done_callback(lambda report, name=spec.name: self._take_validation(name, report))  # type: ignore[misc]
+        self._start_if_all_are_good()
 
-    def status(self, name: str) -> ConnectorInfo:
-        """How the connector and its tasks are."""
-        self._look_at_pages()
-        return self._find(name).info()
+    def _go_on(self, kept: list[_Kept]) -> None:
+        """Take over from an earlier herder."""
+        for each in kept:
+            self.configs.put_connector(each.name, each.divided_config or each.config, each.target)
+            if each.task_configs is not None:
+                self.configs.put_task_configs(each.name, each.task_configs)
+            if each.divided_config is not None:
+                self.configs.put_connector(each.name, each.config)
+        self._forget_unwanted()
+        for each in kept:
+            to_be_divided = each.task_configs is None or each.divided_config is not None
+            if to_be_divided and each.target is TargetState.STARTED:
+                self.work.start_connector(each.name, each.config)
+                continue
+            configs = each.task_configs or []
+            found = len(self.work.tasks_of(each.name))
+            logger.info("Found the connector's tasks running.", extra=about_connector(each.name, tasks=found))
+            for number, config in enumerate(configs):  # of those that run already, none notices it
+                self.work.start_task(TaskId(each.name, number), each.config, config, each.target)
+            self.work.adopt_connector(each.name, each.config, each.target)
 
-    def set_target(self, name: str, target: TargetState) -> None:
-        """Have the connector's tasks run, pause or stop."""
-        connector = self._find(name)
-        before, connector.target = connector.target, target
-        self._send(SetTarget(name, target))
-        if target is TargetState.STOPPED:
-            connector.watching = None
-            self._send(StopConnector(name))
-        elif before is TargetState.STOPPED and connector.adopted:
-            self._watch(connector)
+    def _forget_unwanted(self) -> None:
+        connectors = self.configs.snapshot().connectors
+        for task in list(self.work.tasks):
+            connector = connectors.get(task.connector)
+            if connector is None or task.task >= len(connector.task_configs or ()):
+                logger.warning("A task that is not wanted is stopped.", extra=about(task))
+                self.work.stop_task(task)
 
-    def restart_task(self, task: TaskId) -> None:
-        """Stop a task if it runs and start it anew, with a clean count of failures."""
-        if task.task not in self._find(task.connector).tasks:
-            raise TaskNotFoundError(task)
-        self._send(RestartTask(task))
+    def on_connector_state(
+        self, name: str, state: State, trace: str | None, version: str | None, restart: RestartInfo | None
+    ) -> None:
+        """See WorkListener."""
+        version = version or self.work.questions.version_of(self.work.connectors[name].config)
+        self.statuses.put(name, StoredStatus(state=state.name, worker_id=self.worker_id, trace=trace, version=version))
+        has_failed = state is State.FAILED or (state is State.RESTARTING and restart is not None)
+        if self._first is not None and has_failed:
+            self._first.answered(name, self.work.connectors[name].faults)
+            self._start_if_all_are_good()
+        if has_failed or state in (State.PAUSED, State.STOPPED):
+            self._decided(name)
 
-    def _find(self, name: str) -> _Connector:
-        connector = self._connectors.get(name)
-        if connector is None:
-            raise ConnectorNotFoundError(name)
-        return connector
+    def on_task_configs(self, name: str, configs: list[dict[str, str]]) -> None:
+        """See WorkListener."""
+        if self._first is not None:
+            self._first.answered(name, task_configs=configs)
+            self._start_if_all_are_good()
+        else:
+            self._divide(name, configs)
+        self._decided(name)
 
+    def on_task_status(self, status: TaskStatus) -> None:
+        """See WorkListener."""
+        connector = self.work.connectors.get(status.id.connector)
+        version = connector.version if connector is not None else None
+        failed = status.state in (State.FAILED, State.RESTARTING)
+        trace = (status.trace or status.reason) if failed else None
+        stored = StoredStatus(state=State(status.state).name, worker_id=self.worker_id, trace=trace, version=version)
+        self.statuses.put(status.id, stored)
 
-def _about(connector: _Connector, **values: object) -> dict[str, Any]:
-    """The facts of a log line about a connector: it gets the connector's name as its prefix."""
-    return {**facts(**values), "context": connector.spec.name}
+    def on_topic(self, task: TaskId, topic: str) -> None:
+        """See WorkListener."""
+        self.statuses.put_topic(StoredTopic(topic, task.connector, task.task, int(time.time() * 1000)))
 
+    def on_stopping(self, reason: str) -> None:
+        """See WorkListener."""
 
-def _read_answer(answer: ConnectorAnswer) -> ConnectorReport:
-    if answer.body is not None:
+    def _take_validation(self, name: str, asked: Future[ConnectorReport]) -> None:
+        """What is wrong with a connector that is not to be started yet."""
+        if self._first is None:
+            return
         try:
-            return msgspec.msgpack.decode(answer.body, type=ConnectorReport)
-        except msgspec.MsgspecError as error:
-            return ConnectorReport(
-                failure=Failure(f"the connector's process gave no readable answer: {error}", "", retry_helps=True)
+            report = asked.result()
+        except ConnectError as error:
+            self._first.answered(name, [str(error)])
+        else:
+            for warning in report.warnings:
+                logger.warning(warning, extra=about_connector(name))
+            self._first.answered(name, [str(fault) for fault in report.faults])
+        self._start_if_all_are_good()
+
+    def _start_if_all_are_good(self) -> None:
+        first = self._first
+        if first is None or not first.all_have_answered:
+            return
+        self._first = None
+        if (wrong := first.everything_wrong()) is not None:
+            self.work.finish(2, wrong)
+            return
+        for spec in self._specs:
+            if spec.target is not TargetState.STARTED:
+                self.work.start_connector(spec.name, spec.config, spec.target)
+        for name, configs in first.task_configs.items():
+            self._divide(name, configs)
+        self._remember()
+        self._started.set_result(None)
+
+    # Tasks
+
+    def _divide(self, name: str, configs: list[dict[str, str]]) -> None:
+        """Run the tasks that a connector wants, and only those. What is the same as before goes on undisturbed."""
+        connector = self.configs.snapshot().connectors.get(name)
+        if connector is None or connector.target is TargetState.STOPPED:
+            return
+        new = [dict[str, str | None](config) for config in configs]
+        if new == connector.task_configs and connector.applied_config == connector.config:
+            return
+        if connector.task_configs:
+            logger.info("The connector's tasks are divided anew.", extra=about_connector(name, tasks=len(new)))
+        elif not new:
+            logger.warning("Connector has no work: it gave no task configurations.", extra=about_connector(name))
+        self.configs.put_task_configs(name, new)
+        self._remember()
+        for number in self.work.tasks_of(name):
+            if number >= len(new):
+                self._stop_task(TaskId(name, number))
+        for number, config in enumerate(new):
+            self.work.start_task(TaskId(name, number), connector.config, config, connector.target)
+
+    def _stop_task(self, task: TaskId) -> Future[None]:
+        self.statuses.delete(task)
+        return self.work.stop_task(task)
+
+    def _stop_tasks(self, name: str) -> list[Future[None]]:
+        for number in self.statuses.tasks(name):
+            self.statuses.delete(TaskId(name, number))
+        return [self._stop_task(TaskId(name, number)) for number in self.work.tasks_of(name)]
+
+    def _remember(self) -> None:
+        if self._first is not None:
+            return  # nothing is decided yet: a new herder shall begin from the beginning
+        kept = []
+        for each in self.configs.snapshot().connectors.values():
+            divided = each.applied_config if each.applied_config != each.config else None
+            kept.append(_Kept(each.name, each.config, each.target, each.task_configs, divided))
+        self.work.remember(msgspec.msgpack.encode(kept))
+
+    # Changes
+
+    def put_connector(
+        self, name: str, config: Properties, *, initial_state: TargetState | None = None, replace: bool
+    ) -> Future[tuple[bool, ConnectorDescription]]:
+        """See Herder."""
+
+        async def put() -> tuple[bool, ConnectorDescription]:
+            await result_of(self._started)
+            checked = await self.checked(name, config)
+            known = self.configs.snapshot().connectors.get(name)
+            if known is not None and not replace:
+                raise RequestRefusedError(409, f"Connector {name} already exists")
+            return known is None, await self._run(name, checked, initial_state)
+
+        return self.loop.submit(put)
+
+    def patch_connector(self, name: str, patch: Properties) -> Future[ConnectorDescription]:
+        """See Herder."""
+
+        async def change() -> ConnectorDescription:
+            await result_of(self._started)
+            if patch.get("name", name) != name:
+                raise RequestRefusedError(400, f"The name of a connector cannot be changed: {name} is not {patch['name']}")
+            while True:
+                known = self.stored(name).config
+                merged = {key: value for key, value in {**known, **patch}.items() if value is not None or key not in patch}
+                checked = await self.checked(name, merged)
+                if self.stored(name).config == known:  # else somebody else has changed it meanwhile
+                    return await self._run(name, checked)
+
+        return self.loop.submit(change)
+
+    async def _run(self, name: str, config: Properties, initial_state: TargetState | None = None) -> ConnectorDescription:
+        """Run a connector with a new configuration, and wait until it has said what its tasks are."""
+        self._refuse_if_stopping()
+        self.configs.put_connector(name, config, initial_state)
+        self._remember()
+        decided = self._decision(name)
+        self.work.start_connector(name, config, self.stored(name).target)
+        with self.loop.doing(f"starting the connector {name}"):
+            await result_of(decided)
+        return self.description(name)
+
+    def _decision(self, name: str) -> Future[None]:
+        """Done when a connector has said what its tasks are, has failed, or takes too long for anybody to wait."""
+        decided: Future[None] = Future()
+        self._awaited.setdefault(name, []).append(decided)
+        timer = self.loop.call_later(STARTED_WITHIN_S, lambda: None if decided.done() else decided.set_result(None))
+        decided.add_done_callback(lambda _: timer.cancel())
+        return decided
+
+    def _decided(self, name: str) -> None:
+        for future in self._awaited.pop(name, []):
+            if not future.done():
+                future.set_result(None)
+
+    def delete_connector(self, name: str) -> Future[None]:
+        """See Herder."""
+
+        async def delete() -> None:
+            await result_of(self._started)
+            self.stored(name)
+            self._refuse_if_stopping()
+            self._refuse_while_offsets_change(name)
+            self.configs.remove_connector(name)
+            self._remember()
+            self.work.stop_connector(name)
+            ended = self._stop_tasks(name)
+            self.statuses.delete(name)
+            self.statuses.delete_topics(name)
+            self._decided(name)
+            for task in ended:
+                await result_of(task)
+
+        return self.loop.submit(delete)
+
+    def set_target(self, name: str, target: TargetState) -> Future[None]:
+        """See Herder."""
+
+        async def change() -> None:
+            await result_of(self._started)
+            self.stored(name, f"Unknown connector {name}")
+            self._refuse_if_stopping()
+            self._refuse_while_offsets_change(name)
+            if target is TargetState.STOPPED:
+                self.configs.put_task_configs(name, [])
+            self.configs.put_target(name, target)
+            self._remember()
+            ended = self._stop_tasks(name) if target is TargetState.STOPPED else []
+            self.work.set_target(name, target)
+            with self.loop.doing(f"stopping the tasks of connector {name}"):
+                for task in ended:
+                    await result_of(task)
+
+        return self.loop.submit(change)
+
+    # Restarts
+
+    def restart_connector(self, name: str) -> Future[None]:
+        """See Herder."""
+
+        async def restart() -> None:
+            await result_of(self._started)
+            self.stored(name, f"Unknown connector: {name}")
+            with self.loop.doing(f"restarting the connector {name}"):
+                await result_of(self.work.restart_connector(name))
+
+        return self.loop.submit(restart)
+
+    def restart_connector_and_tasks(self, request: RestartRequest) -> Future[ConnectorStatus]:
+        """See Herder."""
+
+        async def restart() -> ConnectorStatus:
+            name = request.connector
+            await result_of(self._started)
+            await self.know_plugins(self.stored(name, f"Unknown connector: {name}").config)
+            plan = restart_plan(request, self.status(name))
+            if plan.connector:
+                self.work.restart_connector(name)
+            for number in plan.tasks:
+                self._restart_task(TaskId(name, number))
+            return plan.status
+
+        return self.loop.submit(restart)
+
+    def restart_task(self, task: TaskId) -> Future[None]:
+        """See Herder."""
+
+        async def restart() -> None:
+            await result_of(self._started)
+            self.stored(task.connector, f"Unknown connector: {task.connector}")
+            if task not in self.work.tasks:
+                raise TaskNotFoundError(task, f"Task {task} not found")
+            self._restart_task(task)
+
+        return self.loop.submit(restart)
+
+    def _restart_task(self, task: TaskId) -> None:
+        if (known := self.statuses.get(task)) is not None:
+            self.statuses.put(task, msgspec.structs.replace(known, state=State.RESTARTING.name))
+        self.work.restart_task(task)
+
+    # Offsets
+
+    def alter_offsets(self, name: str, offsets: Sequence[tuple[Any, Any]]) -> Future[str]:
+        """See Herder."""
+
+        async def alter() -> str:
+            if not offsets:
+                raise RequestRefusedError(400, NOTHING_GIVEN)
+            config = await self._stopped(name)
+            with self._changing_offsets_of(name):
+                return await self.connector_offsets.alter(name, config, offsets)
+
+        return self.loop.submit(alter)
+
+    def reset_offsets(self, name: str) -> Future[str]:
+        """See Herder."""
+
+        async def reset() -> str:
+            config = await self._stopped(name)
+            with self._changing_offsets_of(name):
+                return await self.connector_offsets.reset(name, config)
+
+        return self.loop.submit(reset)
+
+    async def _stopped(self, name: str) -> Properties:
+        """The configuration of a connector that is stopped, as is every task of it."""
+        await result_of(self._started)
+        connector = self.stored(name)
+        if connector.target is not TargetState.STOPPED or self.work.tasks_of(name):
+            raise RequestRefusedError(
+                400,
+                "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the "
+                f"specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint",
             )
-    reason, _, trace = (answer.error or "the connector's process ended without an answer").partition("\n")
-    return ConnectorReport(failure=Failure(reason, trace, retry_helps=True))
+        for ended in self.work.ending(name):
+            await result_of(ended)
+        return connector.config
+
+    @contextlib.contextmanager
+    def _changing_offsets_of(self, name: str) -> Iterator[None]:
+        """No task may begin with the old offsets meanwhile."""
+        self._refuse_while_offsets_change(name)
+        self._changing_offsets.add(name)
+        try:
+            with self.loop.doing(f"modifying offsets for connector {name}"):
+                yield
+        finally:
+            self._changing_offsets.discard(name)
+
+    def _refuse_while_offsets_change(self, name: str) -> None:
+        if name in self._changing_offsets:
+            raise ConflictError("Cannot complete request because of a conflicting operation: the offsets are being changed")
+
+    def _refuse_if_stopping(self) -> None:
+        if self.work.stopping is not None:
+            raise RequestRefusedError(503, "The worker is being stopped")
+
+    # Loggers, and what only a group of workers has
+
+    def set_logger_level(self, logger: str, level: str, *, cluster: bool) -> Future[list[str]]:
+        """See Herder."""
+
+        def change() -> list[str]:
+            changed = self.set_level_here(logger, level)
+            return [] if cluster else changed
+
+        return self.loop.submit(change)
+
+    def put_task_configs(self, name: str, configs: Sequence[Properties], signature: Signature) -> Future[None]:
+        """See Herder."""
+        return _refused("Kafka Connect in standalone mode does not support externally setting task configurations.")
+
+    def fence(self, name: str, signature: Signature) -> Future[None]:
+        """See Herder."""
+        return _refused("Kafka Connect in standalone mode does not support exactly-once source connectors.")
+
+    # The end
+
+    def _look_for_end(self, job_end: JobEnd) -> None:
+        if self.work.stopping is not None:
+            return
+        if self._started.done() and (end := job_end.look()) is not None:
+            self.work.finish(*end)
+            return
+        self.loop.call_later(TURN_S, lambda: self._look_for_end(job_end))
 
 
-def _first_fault(report: ConnectorReport) -> str:
-    return str(report.faults[0])
-
-
-def _fault_text(spec: ConnectorSpec, faults: Iterable[Fault]) -> str:
-    return "\n".join([f"connector {spec.name} ({spec.origin}):", *(f"  - {fault}" for fault in faults)])
-
-
-def serve(
-    control: socket.socket, make_herder: Callable[[Callable[[Command], None]], StandaloneHerder], view: View | None
-) -> None:
-    """Run a herder over the control socket until the supervisor closes it; the body of the herder process.
-
-    Args:
-        control: the socket to the supervisor.
-        make_herder: makes the herder, given how to send commands.
-        view: shown a snapshot from time to time, if there is one.
-    """
-    control.setblocking(True)
-    herder = make_herder(lambda command: control.sendall(frame(command)))
-    reader = FrameReader(Report)
-    ready = select.poll()
-    ready.register(control, select.POLLIN)
-    show_at = time.monotonic()
-    try:
-        while True:
-            wait_ms = herder.turn_ms
-            if view is not None:
-                wait_ms = min(wait_ms, max(0, round((show_at - time.monotonic()) * 1000)))
-            if ready.poll(wait_ms):
-                data = control.recv(RECEIVE_BYTES)
-                if not data:
-                    return
-                for message in reader.feed(data):
-                    herder.hear(cast("Report", message))
-            herder.turn()
-            if view is not None and time.monotonic() >= show_at:
-                view = _show(view, herder.snapshot())
-                show_at = time.monotonic() + (view.interval_ms / 1000 if view is not None else 0)
-    except (BrokenPipeError, ConnectionResetError):
-        return  # the supervisor is gone, and this process with it
-    finally:
-        if view is not None:
-            view.close()
-
-
-def _show(view: View, snapshot: Snapshot) -> View | None:
-    try:
-        view.show(snapshot)
-    except OSError as error:
-        logger.warning("The display is given up: it could not be written to.", extra=facts(reason=error))
-        return None
-    return view
+def _refused(message: str) -> Future[None]:
+    refused: Future[None] = Future()
+    refused.set_exception(RequestRefusedError(400, message))
+    return refused

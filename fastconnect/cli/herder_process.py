@@ -1,0 +1,95 @@
+"""The body of the herder's process: which herder it is, the REST API on a thread beside it, the table on the terminal."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+from fastconnect.cli.console import wants_drawing
+from fastconnect.errors import ConfigError
+from fastconnect.herder.loop import HerderLoop
+from fastconnect.herder.observed import Showing
+from fastconnect.herder.snapshot import ConnectorSpec, View
+from fastconnect.herder.standalone import StandaloneHerder
+from fastconnect.supervisor.control import Finish, Inventory, Report
+from fastconnect.supervisor.restarts import RestartPolicy
+
+if TYPE_CHECKING:
+    from fastconnect.config.worker import WorkerConfig
+    from fastconnect.supervisor.entrypoints import HerderChannel
+
+logger = logging.getLogger(__name__)
+
+NO_REST_ID = "localhost"
+"""The worker's name in statuses where nobody can ask for them."""
+
+
+def be_herder(
+    channel: HerderChannel,
+    connectors: Sequence[ConnectorSpec],
+    worker: WorkerConfig,
+    view: View | None,
+    *,
+    until_done: bool,
+    rest: bool,
+) -> int:
+    """Be the herder until the supervisor ends it.
+
+    Args:
+        connectors: those that are wanted from the beginning.
+        rest: whether it answers over HTTP.
+    """
+    loop = HerderLoop(channel.socket)
+    bound = None
+    if rest:
+        from fastconnect.config.rest import RestConfig
+        from fastconnect.rest import server
+
+        try:
+            bound = server.bind(RestConfig.of(worker))
+        except ConfigError as error:
+            return _give_up(loop, error)
+    worker_id = NO_REST_ID if bound is None else bound.worker_id
+    herder = StandaloneHerder(
+        loop, connectors, worker, worker_id, channel.region, lambda: retries(worker), until_done=until_done
+    )
+    showing = Showing(loop, herder.observed, view) if view is not None else None
+    answering = None
+    if bound is not None:
+        answering = server.start(herder, worker, bound)
+        if wants_drawing():  # where only warnings are logged
+            click.echo(f"The REST API listens at {', '.join(answering.urls)}.", err=True)
+    try:
+        loop.run(herder.work.hear)
+    finally:
+        if answering is not None:
+            answering.close()
+        if showing is not None:
+            showing.close()
+    return 0
+
+
+def retries(worker: WorkerConfig) -> RestartPolicy:
+    """The policy by which a connector whose code has failed is asked again."""
+    return RestartPolicy(
+        worker.restart_backoff_initial_ms,
+        worker.restart_backoff_max_ms,
+        worker.restart_healthy_after_ms,
+        worker.restart_max_failures,
+    )
+
+
+def _give_up(loop: HerderLoop, error: ConfigError) -> int:
+    """Have the worker end for this, unless tasks are running: then the next herder may have more luck."""
+
+    def hear(report: Report) -> None:
+        if isinstance(report, Inventory):
+            if report.tasks:
+                raise error
+            loop.send(Finish(2, str(error)))
+
+    loop.run(hear)
+    return 0
