@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 
@@ -23,11 +25,10 @@ def rest_user(name: str, role: str) -> None:
     """
     from fastconnect.rest.users import Role, new_user
 
-    stdin = click.get_text_stream("stdin")
-    if stdin.isatty():
+    if sys.stdin.isatty():
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
     else:
-        password = stdin.readline().rstrip("\r\n")
+        password = sys.stdin.readline().rstrip("\r\n")
     if not password:
         raise click.UsageError("no password was given")
     given: Role = "read" if role == "read" else "operate" if role == "operate" else "admin"

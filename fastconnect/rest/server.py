@@ -201,7 +201,6 @@ class _Server(uvicorn.Server):
             server_header=False,
             date_header=False,
             timeout_keep_alive=int(IDLE_S),
-            timeout_graceful_shutdown=int(FINISH_WITHIN_S),
             h11_max_incomplete_event_size=LARGEST_HEADERS_BYTES,
         )
         super().__init__(config)
@@ -215,7 +214,14 @@ class _Server(uvicorn.Server):
 
     async def end(self) -> None:
         """Take no more, and answer what is asked already."""
-        await self.shutdown()
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        if self.server_state.tasks:
+            await asyncio.wait(self.server_state.tasks, timeout=FINISH_WITHIN_S)
+        for task in self.server_state.tasks:
+            task.cancel()
 
 
 def start(herder: Herder, worker: WorkerConfig, bound: Bound | None = None) -> RestServer:
