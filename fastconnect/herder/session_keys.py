@@ -45,7 +45,7 @@ def new_key(algorithm: str, size: int | None, now_ms: int) -> SessionKey:
 
     Args:
         algorithm: `inter.worker.key.generation.algorithm`.
-        size: `inter.worker.key.size`, in bits; None: as long as what the algorithm gives, which is Java's default as well.
+        size: `inter.worker.key.size`, in bits; None: as long as what the algorithm gives.
         now_ms: since 1970.
     Raises:
         ValueError: the algorithm is not available, or the size is no whole number of bytes.

@@ -549,7 +549,7 @@ def test_a_new_leader_stops_what_was_deleted_meanwhile():
     del group.connectors["a"]
     group.assignor = Assignor(MAX_DELAY_MS, lambda: group.now_ms)
 
-    group.settle()
+    group.round()
 
     assert group.runs_all_once()
 
