@@ -65,6 +65,7 @@ class HerderLoop:
         self._unanswered: set[Future[Any]] = set()
         self._lock = threading.Lock()  # of what follows
         self._closed = False
+        self._held: list[Callable[[], None]] | None = None
         self._stages: dict[int, tuple[str, datetime.datetime]] = {}
 
     # From any thread
@@ -85,12 +86,29 @@ class HerderLoop:
             closed = self._closed
             if not closed:
                 self._unanswered.add(done)
+            held = self._held
+            if held is not None:
+                held.append(lambda: self._begin(what, done))
         if closed:
             done.set_exception(_stopping())
             return done
         done.add_done_callback(self._unanswered.discard)
-        self.post(lambda: self._begin(what, done))
+        if held is None:
+            self.post(lambda: self._begin(what, done))
         return done
+
+    def hold(self) -> None:
+        """Let all that is submitted from now on wait until `release`: the herder cannot answer yet."""
+        with self._lock:
+            if self._held is None:
+                self._held = []
+
+    def release(self) -> None:
+        """Do what has been submitted since `hold`, and what will be."""
+        with self._lock:
+            held, self._held = self._held or [], None
+        for begin in held:
+            self.post(begin)
 
     def post(self, what: Callable[[], None]) -> None:
         """Have something done on the herder's thread; nobody waits for it, and it must not raise."""
@@ -124,6 +142,12 @@ class HerderLoop:
         """Send a command to the supervisor, which always reads. What is sent is done even if this process dies now."""
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # its end is seen, and acted upon, in run()
             self._control.sendall(frame(command))
+
+    def begin(self, what: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Begin a coroutine whose end nobody waits for. What it raises ends the loop, as what `hear` raises does."""
+        done: Future[None] = Future()
+        done.add_done_callback(lambda ended: self.post(ended.result))
+        self._begin(what, done)
 
     def call_later(self, wait_s: float, what: Callable[[], None]) -> Timer:
         """Do something after so many seconds, unless the timer is cancelled."""
