@@ -42,9 +42,15 @@ class StrictProtocol(H11Protocol):
         if self.transport.is_closing():
             return
         super().data_received(data)
-        if self.transport.is_closing() or self.conn.their_state is not h11.IDLE:
-            self._end_headers()
-        elif self.conn.trailing_data[0]:
+        self._watch_headers()
+
+    def on_response_complete(self) -> None:
+        """Go on to the next request, which may have begun already."""
+        super().on_response_complete()
+        self._watch_headers()
+
+    def _watch_headers(self) -> None:
+        if not self.transport.is_closing() and self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]:
             self._begin_headers()
         else:
             self._end_headers()

@@ -56,7 +56,8 @@ class Guard:
     def refusal(self, request: Request) -> Response | None:
         """The answer to a request that must not come here like this; None: it may."""
         headers = request.headers
-        if len(headers.getlist("host")) > 1 or ("content-length" in headers and "transfer-encoding" in headers):
+        strange = request.scope["http_version"] not in ("1.0", "1.1")
+        if strange or len(headers.getlist("host")) > 1 or ("content-length" in headers and "transfer-encoding" in headers):
             # Two parsers may see two different requests in this one; nothing after it on this connection is heard.
             return error_body.answer(400, headers={"Connection": "close"})
         if not self._knows_host(headers.get("host", "")):
