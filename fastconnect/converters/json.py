@@ -224,14 +224,16 @@ class JsonConverter(ValueAndHeaderConverter[JsonConverterConfig]):
     def decode_columns(self, topic: str, data: Sequence[bytes | None]) -> tuple[list[Any], list[Schema | None] | None]:
         """Read many at once where there is no envelope; else as `to_connect_data` reads each."""
         if not self._enveloped and len(data) > 1:
-            values = self.decode_lines(topic, b"\n".join([b"null" if item is None else item for item in data]), len(data))
-            if values is not None:
-                return values, None
+            lines = b"\n".join([b"null" if item is None else item for item in data])
+            if lines.count(b"\n") == len(data) - 1:
+                values = self.decode_lines(topic, lines, len(data))
+                if values is not None:
+                    return values, None
         return super().decode_columns(topic, data)
 
     def decode_lines(self, topic: str, lines: bytes, count: int) -> list[Any] | None:
         """Read many messages in one call; None where there is an envelope, or not one whole JSON text a line."""
-        if self._enveloped or lines.count(b"\n") + (not lines.endswith(b"\n")) != count:
+        if self._enveloped:
             return None
         try:
             values: list[Any] = _lines_decoder.decode_lines(lines)

@@ -41,7 +41,8 @@ cdef class Client:
     def __cinit__(self):
         self.topics = {}
 
-    cdef int open(self, int kind, dict conf, int events, rebalance_function on_rebalance=NULL) except -1:
+    cdef int open(self, int kind, dict conf, int events, rebalance_function on_rebalance=NULL,
+                  GivenBack* given_back=NULL) except -1:
         cdef char[512] why
         cdef rd_kafka_conf_t* settings = rd_kafka_conf_new()
         for name, value in conf.items():
@@ -54,6 +55,8 @@ cdef class Client:
         if on_rebalance != NULL:
             rd_kafka_conf_set_rebalance_cb(settings, on_rebalance)
             rd_kafka_conf_set_opaque(settings, <void*>self)
+        if given_back != NULL:
+            free_in_broker_threads(settings, given_back)
         self.handle = rd_kafka_new(kind, settings, why, sizeof(why))
         if self.handle == NULL:
             rd_kafka_conf_destroy(settings)

@@ -31,6 +31,7 @@ cdef class FetchLoop(Client):
     cdef StatusSlot* slot
     cdef Py_ssize_t most
     cdef rd_kafka_queue_t* commit_queue
+    cdef GivenBack given_back_list  # messages on their way back to the broker's thread
     cdef Rebalance[MOST_REBALANCES] rebalances
     cdef int rebalance_count
     cdef int taken_count            # so many of them, the first ones, are known to the task and not yet answered
@@ -44,7 +45,7 @@ cdef class FetchLoop(Client):
         self.most = most
         self.handed_out = weakref.WeakSet()
         self.partition_ends = []
-        self.open(RD_KAFKA_CONSUMER, conf, 0, &on_rebalance)
+        self.open(RD_KAFKA_CONSUMER, conf, 0, &on_rebalance, &self.given_back_list)
         rd_kafka_poll_set_consumer(self.handle)
         rd_kafka_queue_destroy(self.queue)
         self.queue = rd_kafka_queue_get_consumer(self.handle)
@@ -115,34 +116,34 @@ cdef class FetchLoop(Client):
         Raises:
             FatalClientError, SendError: the consumer cannot go on.
         """
-        cdef Py_ssize_t i, got, kept
+        cdef Py_ssize_t i, got
         cdef rd_kafka_message_t* bad = NULL
-        cdef Fetched fetched = Fetched.__new__(Fetched)
+        cdef rd_kafka_message_t* message
+        cdef Block* block
+        cdef Fetched fetched
         if most <= 0 or most > self.most:
             most = self.most
-        fetched.messages = <rd_kafka_message_t**>malloc(most * sizeof(void*))
-        if fetched.messages == NULL:
+        block = block_new(most)
+        if block == NULL:
             raise MemoryError()
+        fetched = Fetched.__new__(Fetched)
         with nogil:
-            got = rd_kafka_consume_batch_queue(self.queue, wait_ms, fetched.messages, most)
-            kept = 0
-            for i in range(max(got, 0)):
-                if fetched.messages[i].err == 0:
-                    fetched.messages[kept] = fetched.messages[i]
-                    kept += 1
-                elif fetched.messages[i].err == RD_KAFKA_RESP_ERR__PARTITION_EOF:
+            got = rd_kafka_consume_batch_queue(self.queue, wait_ms, block.messages, most)
+            for i in range(got):
+                message = block.messages[i]
+                if message.err == 0:
+                    block.messages[block.count] = message
+                    block.count += 1
+                elif message.err == RD_KAFKA_RESP_ERR__PARTITION_EOF:
                     with gil:
-                        self.partition_ends.append((
-                            rd_kafka_topic_name(fetched.messages[i].rkt).decode(),
-                            fetched.messages[i].partition,
-                            fetched.messages[i].offset,
-                        ))
-                    rd_kafka_message_destroy(fetched.messages[i])
+                        self.partition_ends.append(
+                            (rd_kafka_topic_name(message.rkt).decode(), message.partition, message.offset))
+                    rd_kafka_message_destroy(message)
                 elif bad == NULL:
-                    bad = fetched.messages[i]
+                    bad = message
                 else:
-                    rd_kafka_message_destroy(fetched.messages[i])
-        fetched.count = kept
+                    rd_kafka_message_destroy(message)
+            fetched.take(block, &self.given_back_list)
         self.handed_out.add(fetched)
         self.pass_on_logs()
         if bad != NULL:
@@ -150,7 +151,7 @@ cdef class FetchLoop(Client):
                 self.raise_error(bad)
             finally:
                 rd_kafka_message_destroy(bad)
-        return fetched if kept else None
+        return fetched if fetched.count else None
 
     cdef int raise_error(self, rd_kafka_message_t* message) except -1:
         cdef int code = message.err
@@ -166,6 +167,11 @@ cdef class FetchLoop(Client):
             client_log.warning("%s", why)
             return 0
         raise SendError(f"reading from Kafka failed: {why}")
+
+    @property
+    def given_back(self):
+        """Messages that nobody needs any more and that are not freed yet (see given_back.pxi)."""
+        return load_relaxed(&self.given_back_list.count)
 
     def take_ends(self):
         """[(topic, partition, offset)] of the partitions whose end was met since the last call, with `enable.partition.eof`.
@@ -376,6 +382,7 @@ cdef class FetchLoop(Client):
         self.closing = True
         for fetched in list(self.handed_out):
             (<Fetched>fetched).release()
+        free_given_back(&self.given_back_list)
         # A rebalance that nobody has answered would be waited for, for ever.
         for i in range(self.rebalance_count):
             answer_on_closing(self.handle, self.rebalances[i].code, self.rebalances[i].partitions)

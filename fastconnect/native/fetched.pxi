@@ -1,11 +1,22 @@
 # Fetched: a batch of a sink's messages as librdkafka hands it over, and what Python can make of it, a column at a time.
 
 
+cdef struct Run:
+    Py_ssize_t start            # index of its first message
+    rd_kafka_topic_t* topic
+    int32_t partition
+
+
 cdef class Fetched:
     """Messages as they came. Each column is made when it is asked for; the bytes live until this object goes."""
 
+    cdef Block* block
+    cdef GivenBack* given_back      # where the block goes at the end
     cdef rd_kafka_message_t** messages
     cdef Py_ssize_t count
+    cdef int64_t bytes              # of all keys and values
+    cdef Run* runs_found            # messages of one partition, one behind the other
+    cdef Py_ssize_t run_count
     cdef object __weakref__
 
     def __len__(self):
@@ -14,15 +25,48 @@ cdef class Fetched:
     def __dealloc__(self):
         self.release()
 
+    cdef void take(self, Block* block, GivenBack* given_back) noexcept nogil:
+        """Hold a block of good messages from now on."""
+        cdef Py_ssize_t i
+        cdef Py_ssize_t room = 0
+        cdef rd_kafka_message_t* message
+        cdef Run* run = NULL
+        self.block = block
+        self.given_back = given_back
+        self.messages = block.messages
+        self.count = block.count
+        for i in range(block.count):
+            message = block.messages[i]
+            self.bytes += message.len + message.key_len
+            if run != NULL and message.rkt == run.topic and message.partition == run.partition:
+                continue
+            if self.run_count == room:
+                room = room * 2 if room else 16
+                self.runs_found = <Run*>realloc(self.runs_found, room * sizeof(Run))
+                if self.runs_found == NULL:
+                    abort()         # as in release_later: nothing is lost by it, nothing of these messages is committed
+            run = &self.runs_found[self.run_count]
+            run.start = i
+            run.topic = message.rkt
+            run.partition = message.partition
+            self.run_count += 1
+
     cdef void release(self) noexcept:
         """Give the messages back to librdkafka, which cannot close before it has them all; the batch is empty then."""
-        cdef Py_ssize_t i
-        cdef Py_ssize_t count = self.count
-        self.count = 0
-        for i in range(count):
-            rd_kafka_message_destroy(self.messages[i])
-        free(self.messages)
+        if self.block != NULL:
+            if load_relaxed(&self.given_back.count) < MOST_GIVEN_BACK:
+                give_back(self.given_back, self.block)
+            else:
+                block_free(self.block)
+        free(self.runs_found)
+        self.runs_found = NULL
+        self.run_count = 0
+        self.block = NULL
         self.messages = NULL
+        self.count = 0
+
+    cdef Py_ssize_t run_end(self, Py_ssize_t run) noexcept:
+        return self.runs_found[run + 1].start if run + 1 < self.run_count else self.count
 
     def values(self):
         """The values: bytes, or None for a tombstone."""
@@ -112,32 +156,20 @@ cdef class Fetched:
 
     def ends(self):
         """[(topic, partition, offset behind its last message here, messages of it here)] for each partition."""
-        cdef Py_ssize_t i
-        cdef rd_kafka_topic_t* last = NULL
-        cdef int32_t partition = -1
-        cdef int64_t run = 0
+        cdef Py_ssize_t i, end
+        cdef Run* run
         found = {}
-        for i in range(self.count + 1):
-            if i < self.count and self.messages[i].rkt == last and self.messages[i].partition == partition:
-                run += 1
-                continue
-            if run:
-                where = (rd_kafka_topic_name(last).decode(), partition)
-                count = found[where][1] if where in found else 0
-                found[where] = (self.messages[i - 1].offset + 1, count + run)
-            if i < self.count:
-                last = self.messages[i].rkt
-                partition = self.messages[i].partition
-                run = 1
+        for i in range(self.run_count):
+            run = &self.runs_found[i]
+            end = self.run_end(i)
+            where = (rd_kafka_topic_name(run.topic).decode(), run.partition)
+            count = found[where][1] if where in found else 0
+            found[where] = (self.messages[end - 1].offset + 1, count + end - run.start)
         return [(topic, number, offset, count) for (topic, number), (offset, count) in found.items()]
 
     def size(self):
         """Bytes of all keys and values."""
-        cdef Py_ssize_t i
-        cdef int64_t size = 0
-        for i in range(self.count):
-            size += self.messages[i].len + self.messages[i].key_len
-        return size
+        return self.bytes
 
     def lines(self, Py_ssize_t start=0, stop=None):
         """Values in one buffer, each ended by a newline, a tombstone as `null`; None if a value holds a newline itself.
@@ -162,14 +194,11 @@ cdef class Fetched:
     def runs(self):
         """[(topic, partition, start, stop)]: from where to where the messages are of one partition, in their order."""
         cdef Py_ssize_t i
-        cdef Py_ssize_t start = 0
-        found = []
-        for i in range(1, self.count + 1):
-            if i == self.count or self.messages[i].rkt != self.messages[start].rkt or (
-                    self.messages[i].partition != self.messages[start].partition):
-                found.append((rd_kafka_topic_name(self.messages[start].rkt).decode(), self.messages[start].partition, start, i))
-                start = i
-        return found
+        return [
+            (rd_kafka_topic_name(self.runs_found[i].topic).decode(), self.runs_found[i].partition,
+             self.runs_found[i].start, self.run_end(i))
+            for i in range(self.run_count)
+        ]
 
     def packed(self):
         """(ends, bytes, valid): the values as buffers of an Arrow large_binary array: int64 ends from 0, bytes, a bit each."""

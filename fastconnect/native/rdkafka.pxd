@@ -262,6 +262,12 @@ cdef extern from *:
     extern rd_kafka_topic_partition_list_t *rd_kafka_topic_partition_list_copy(const rd_kafka_topic_partition_list_t *);
     extern void rd_kafka_topic_partition_list_destroy(rd_kafka_topic_partition_list_t *);
 
+    typedef int (*fc_new_function)(rd_kafka_t *, const rd_kafka_conf_t *, void *, char *, size_t);
+    typedef int (*fc_response_function)(
+        rd_kafka_t *, int, const char *, int32_t, int16_t, int16_t, int32_t, size_t, int64_t, int, void *);
+    extern int rd_kafka_conf_interceptor_add_on_new(rd_kafka_conf_t *, const char *, fc_new_function, void *);
+    extern int rd_kafka_interceptor_add_on_response_received(rd_kafka_t *, const char *, fc_response_function, void *);
+
     extern void rd_kafka_conf_set_rebalance_cb(rd_kafka_conf_t *, rebalance_function);
     extern void rd_kafka_conf_set_opaque(rd_kafka_conf_t *, void *);
     extern int rd_kafka_poll_set_consumer(rd_kafka_t *);

@@ -115,6 +115,56 @@ def test_each_column_of_a_batch_can_be_had(fetch_loop: MakeLoop, produce: Callab
     assert (memoryview(ends).cast("q").tolist(), text, valid) == ([0, 3, 3], b"one", b"\x01")
 
 
+def test_messages_that_nobody_needs_are_freed_with_the_next_answer_to_a_fetch(
+    fetch_loop: MakeLoop, produce: Callable[..., None], until: Callable[..., None]
+) -> None:
+    produce(*(b"%d" % n for n in range(100)))
+    loop = fetch_loop()
+    loop.subscribe(["t"])
+    fetched = batch(loop, 100)
+    assert loop.given_back == 0
+    del fetched
+    until(lambda: turn(loop) is None and loop.given_back == 0, what="the broker's thread frees the messages")
+
+
+def test_messages_given_back_right_before_the_end_are_freed_by_it(fetch_loop: MakeLoop, produce: Callable[..., None]) -> None:
+    produce(*(b"%d" % n for n in range(100)))
+    loop = fetch_loop()
+    loop.subscribe(["t"])
+    fetched = batch(loop, 100)
+    loop.pause([("t", number) for number in range(PARTITIONS)])  # no answer to a fetch comes any more
+    assert turn(loop, wait_ms=100) is None
+    del fetched
+    assert loop.given_back == 100
+    loop.close()
+    assert loop.given_back == 0
+
+
+def test_a_batch_of_several_partitions_tells_how_far_it_goes_in_each(
+    fetch_loop: MakeLoop, produce: Callable[..., None]
+) -> None:
+    for number in range(3):
+        produce(*(b"%d" % n for n in range(20 + number)), partition=number)
+    loop = fetch_loop()
+    loop.subscribe(["t"])
+    ends: dict[int, int] = {}
+    seen = 0
+    while seen < 63:
+        fetched = turn(loop)
+        if fetched is None:
+            continue
+        seen += len(fetched)
+        places = list(zip(fetched.partitions(), fetched.offsets(), strict=True))
+        for topic, number, end, count in fetched.ends():
+            own = [offset for partition, offset in places if partition == number]
+            assert (topic, end, count) == ("t", own[-1] + 1, len(own))
+            ends[number] = end
+        for topic, number, start, stop in fetched.runs():
+            assert (topic, {partition for partition, _ in places[start:stop]}) == ("t", {number})
+        assert [row for *_, start, stop in fetched.runs() for row in range(start, stop)] == list(range(len(fetched)))
+    assert ends == {0: 20, 1: 21, 2: 22}
+
+
 def test_values_of_several_lines_are_no_lines(fetch_loop: MakeLoop, produce: Callable[..., None]) -> None:
     loop = fetch_loop()
     loop.subscribe(["t"])
