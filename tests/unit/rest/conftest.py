@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from fakes.herder import MemoryHerder
+from fakes.memory_herder import MemoryHerder
 
 from fastconnect.config.rest import RestConfig
 from fastconnect.rest.server import RestServer, bind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from fakes.herder import MemoryHerder
+from fakes.memory_herder import MemoryHerder
 
 from fastconnect.errors import ConfigError, ConnectError, Fault
 from fastconnect.herder.refusals import ConflictError, RequestRefusedError

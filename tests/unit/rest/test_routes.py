@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fakes.herder import MemoryHerder
+from fakes.memory_herder import MemoryHerder
 
 from fastconnect.herder.answers import RestartRequest
 from fastconnect.states import TargetState, TaskId
