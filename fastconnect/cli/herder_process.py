@@ -18,7 +18,10 @@ from fastconnect.supervisor.control import Finish, Inventory, Report
 from fastconnect.supervisor.restarts import RestartPolicy
 
 if TYPE_CHECKING:
+    from ssl import SSLContext
+
     from fastconnect.config.worker import WorkerConfig
+    from fastconnect.rest.server import Bound
     from fastconnect.supervisor.entrypoints import HerderChannel
 
 logger = logging.getLogger(__name__)
@@ -52,6 +55,8 @@ def be_herder(
             bound = server.bind(RestConfig.of(worker))
         except ConfigError as error:
             return _give_up(loop, error)
+    if bound is not None and worker.distributed:
+        return _be_one_of_a_group(channel, loop, worker, bound, view)
     worker_id = NO_REST_ID if bound is None else bound.worker_id
     herder = StandaloneHerder(
         loop, connectors, worker, worker_id, channel.region, lambda: retries(worker), until_done=until_done
@@ -67,6 +72,39 @@ def be_herder(
     finally:
         if answering is not None:
             answering.close()
+        if showing is not None:
+            showing.close()
+    return 0
+
+
+def _be_one_of_a_group(channel: HerderChannel, loop: HerderLoop, worker: WorkerConfig, bound: Bound, view: View | None) -> int:
+    from fastconnect.config.distributed import DistributedConfig
+    from fastconnect.herder.connections import kafka_connections
+    from fastconnect.herder.distributed import DistributedHerder
+    from fastconnect.rest import server
+    from fastconnect.rest.security import client_context
+
+    def tls() -> SSLContext | None:
+        config = bound.config.tls("listeners")
+        return None if config is None else client_context(config)
+
+    try:
+        config = DistributedConfig.of(worker)
+        connections = kafka_connections(worker, config, bound.url, tls)
+    except ConfigError as error:
+        bound.close()
+        return _give_up(loop, error)
+    herder = DistributedHerder(loop, worker, config, bound.url, channel.region, lambda: retries(worker), connections)
+    showing = Showing(loop, herder.observed, view) if view is not None else None
+    answering = server.start(herder, worker, bound)
+    if wants_drawing():
+        click.echo(f"The REST API listens at {', '.join(answering.urls)}.", err=True)
+    try:
+        loop.run(herder.hear)
+        # Only now, at the worker's end: a herder that has failed does not leave, for the next one goes on in its place.
+        herder.close()
+    finally:
+        answering.close()
         if showing is not None:
             showing.close()
     return 0

@@ -135,6 +135,10 @@ def run(
             from fastconnect.config.rest import RestConfig
 
             RestConfig.of(worker)  # what is wrong with it shall be told before anything is started
+        if distributed:
+            from fastconnect.config.distributed import DistributedConfig
+
+            DistributedConfig.of(worker)
         ended = job.run(connectors, worker, view_for_run(), until_done=until_done, rest=answers, files=files)
         job.tell(ended, until_done=until_done)
         if until_done:

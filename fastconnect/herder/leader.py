@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TypeVar
@@ -143,11 +143,17 @@ class Leader:
                 lambda: self._configs.put_task_configs(name, configs),
             )
 
-    async def fence(self, name: str, fence: Callable[[str, int], None], kind: str) -> None:
+    async def in_turn(self, change: Callable[[], Awaitable[T]]) -> T:
+        """Do something else that only the leader may, between what it writes."""
+        async with self._in_order.turn():
+            self._check()
+            return await change()
+
+    async def fence(self, name: str, fence: Callable[[int], None], kind: str) -> None:
         """Shut out the producers of earlier tasks of an exactly-once source, before new ones are started.
 
         Args:
-            fence: shuts out the producers of so many tasks of a connector; it blocks.
+            fence: shuts out the producers of so many tasks; it blocks.
             kind: what the connector is.
         Source: KIP-618.
         """
@@ -163,7 +169,7 @@ class Leader:
                 return
             if before is not None and stored.pending_fencing and not before == now == 1:
                 what = f"fencing the producers of {before} tasks of connector {name}"
-                await self._write(what, lambda: fence(name, before))
+                await self._write(what, lambda: fence(before))
             what = f"writing the task count of connector {name} to the config topic"
             await self._write(what, lambda: self._configs.put_task_count(name, now))
 
