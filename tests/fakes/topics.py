@@ -25,6 +25,7 @@ class Record:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = field(default=(), compare=False)
+    timestamp_ms: int = field(default=0, compare=False)
 
 
 class Topics:
@@ -149,7 +150,8 @@ class Reader:
                     raise KafkaException(message.error())
                 self._next[message.partition()] = message.offset() + 1
                 headers = tuple(message.headers() or ())
-                self.records.append(Record(message.partition(), message.offset(), message.key(), message.value(), headers))
+                at = (message.partition(), message.offset())
+                self.records.append(Record(*at, message.key(), message.value(), headers, message.timestamp()[1]))
         return self.records[before:]
 
     def __enter__(self) -> Reader:
