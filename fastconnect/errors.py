@@ -104,6 +104,30 @@ class FatalClientError(SendError):
     """The Kafka client is beyond use (fenced, or its sequence is lost): only a new process helps."""
 
 
+class ClusterError(ConnectError):
+    """A cluster that was asked over its REST API did not do what was asked."""
+
+
+class ClusterUnreachableError(ClusterError):
+    """Nobody answers at the cluster's address, or what answers is no Kafka Connect."""
+
+
+class ClusterRefusedError(ClusterError):
+    """The cluster has answered with an error.
+
+    Args:
+        status: the HTTP status.
+    """
+
+    def __init__(self, status: int, message: str, *, where: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, where=where, hint=hint)
+        self.status = status
+
+
+class WaitedTooLongError(ClusterError):
+    """What was waited for has not come true in time."""
+
+
 class BrokerError(ConnectError):
     """The embedded broker could not be started, found or stopped."""
 

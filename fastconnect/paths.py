@@ -35,6 +35,15 @@ def cache_folder() -> Path:
     return platformdirs.user_cache_path("fastconnect", appauthor=False)
 
 
+def config_folder() -> Path:
+    """The folder of what users set for themselves: `FASTCONNECT_HOME`, else the user-config folder."""
+    if os.environ.get("FASTCONNECT_HOME"):
+        return home_folder()
+    import platformdirs
+
+    return platformdirs.user_config_path("fastconnect", appauthor=False)
+
+
 def broker_folder() -> Path:
     """The embedded broker's folder: its data, log and locks."""
     return home_folder() / "broker"
