@@ -28,6 +28,10 @@ class Page(Protocol):
         """All numbers of the page by name."""
         ...
 
+    def latency(self) -> list[int]:
+        """How many acks took how long: metrics.LATENCY_BUCKETS."""
+        ...
+
 
 class Pages(Protocol):
     """The shared mapping, as far as the herder reads it."""

@@ -91,6 +91,7 @@ class StandaloneHerder(StoredHerder):
         super().__init__(loop, worker, worker_id, work, MemoryConfigStore(), MemoryStatusStore())
         work.listener = self
         self.observed = Observed(work, pages)
+        self.pages = pages
         self._specs = specs
         self._first: FirstConnectors | None = FirstConnectors(specs)
         self._started: Future[None] = Future()

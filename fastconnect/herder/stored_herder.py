@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET
 
 from fastconnect.config.worker import WorkerConfig
+from fastconnect.herder import metrics_export
 from fastconnect.herder.answers import (
     ConnectorDescription,
     ConnectorOffset,
@@ -33,6 +34,8 @@ from fastconnect.herder.answers import (
 from fastconnect.herder.herder import Herder
 from fastconnect.herder.loggers import Loggers, level_number, python_name
 from fastconnect.herder.loop import HerderLoop, result_of
+from fastconnect.herder.metrics_export import Rebalances
+from fastconnect.herder.observed import Pages
 from fastconnect.herder.offsets import ConnectorOffsets
 from fastconnect.herder.refusals import ConnectorNotFoundError, RequestRefusedError, TaskNotFoundError
 from fastconnect.herder.work import Work
@@ -76,6 +79,8 @@ class StoredHerder(Herder):
         self.configs = configs
         self.statuses = statuses
         self.connector_offsets = ConnectorOffsets(loop, self.work.questions, worker)
+        self.pages: Pages | None = None
+        """The shared mapping with the tasks' status pages; to be set by who has it, for `metrics`."""
         self._loggers = Loggers()
         self._cluster_id: Future[str] | None = None
 
@@ -123,6 +128,22 @@ class StoredHerder(Herder):
     def stage(self) -> str | None:
         """See Herder."""
         return self.loop.stage
+
+    def metrics(self) -> Future[bytes]:
+        """See Herder."""
+
+        async def collect() -> bytes:
+            if self.pages is None:
+                raise RequestRefusedError(404, "This worker keeps no metrics")
+            configs = {name: each.config for name, each in self.configs.snapshot().connectors.items()}
+            taken = metrics_export.take(self.work, self.pages, configs, self.rebalances())
+            return await result_of(self.loop.run_in_pool(lambda: metrics_export.render(taken)))
+
+        return self.loop.submit(collect)
+
+    def rebalances(self) -> Rebalances | None:
+        """What is known of the group's rebalances; None where there is no group."""
+        return None
 
     # Connectors and tasks
 
@@ -271,7 +292,7 @@ class StoredHerder(Herder):
             if given and not given.removesuffix("Connector").endswith(plugin.removesuffix("Connector")):
                 raise RequestRefusedError(400, f"Included connector type {given} does not match request type {plugin}")
             with self.loop.doing(f"validating a configuration of the plugin {plugin}"):
-                report = await result_of(self.work.questions.validate(config))
+                report = await result_of(self.work.questions.validate(config, recommend=True))
             return msgspec.Raw(report.body)
 
         return self.loop.submit(validate)

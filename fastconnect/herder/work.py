@@ -19,6 +19,7 @@ from fastconnect.herder.answers import RestartInfo
 from fastconnect.herder.connector_report import ConnectorReport, Failure
 from fastconnect.herder.loop import HerderLoop, Timer
 from fastconnect.herder.questions import Questions
+from fastconnect.herder.startups import Startups
 from fastconnect.logs import facts
 from fastconnect.states import State, TargetState, TaskId
 from fastconnect.supervisor.control import (
@@ -121,6 +122,8 @@ class Work:
         """Why the worker is being stopped."""
         self.lease_until_ns = 0
         """Until when a task that is started may send, by CLOCK_BOOTTIME; 0: there are no leases here."""
+        self.startups = Startups()
+        """How often what was started, since this herder was."""
         self.begun = False
         """Whether the supervisor has said what runs."""
         self.listener: WorkListener
@@ -228,6 +231,8 @@ class Work:
         if connector.request is None:
             self._hear_watcher(connector, report, goes_on)
             return
+        if self.stopping is not None:
+            return
         connector.watching = connector.request if goes_on else None
         connector.request = None
         report = report or ConnectorReport(failure=Failure("its process ended without an answer", "", retry_helps=True))
@@ -239,6 +244,7 @@ class Work:
         failure = report.failure
         if report.faults:
             failure = Failure("\n".join(connector.faults), "", retry_helps=False)
+        self.startups.note_connector(failed=failure is not None)
         if failure is not None:
             self._fail(connector, failure)
         else:
@@ -257,7 +263,7 @@ class Work:
         """A connector that watches its source has something new to say, or has ended."""
         if not goes_on:
             connector.watching = None
-        if report is None:
+        if report is None or self.stopping is not None:
             return
         failure = report.failure
         if report.faults:
@@ -269,8 +275,6 @@ class Work:
 
     def _fail(self, connector: RunningConnector, failure: Failure) -> None:
         connector.failure = failure
-        if self.stopping is not None:
-            return
         wait_ms = connector.retries.next_wait_ms()
         if not failure.retry_helps or wait_ms is None:
             extra = {**about_connector(connector.name), "trace": failure.trace}
@@ -306,6 +310,7 @@ class Work:
         """Stop a task and forget it; done when its process has ended."""
         done: Future[None] = Future()
         self.restarts.pop(task, None)
+        self.startups.forget_task(task)
         if self.tasks.pop(task, None) is None and task not in self._ending:
             done.set_result(None)
             return done
@@ -347,6 +352,7 @@ class Work:
                 self.begun = True
                 self.tasks = {status.id: status for status in report.tasks}
                 for status in report.tasks:
+                    self.startups.adopt_task(status)
                     self._note_restart(status.id, status.failures, status.next_start_ms)
                 if report.stopping:
                     self.stopping = "the worker is being stopped"
@@ -369,6 +375,7 @@ class Work:
             self._end_waiting(status.id)
         if status.id in self.tasks:
             self.tasks[status.id] = status
+            self.startups.note_task(status)
             self._note_restart(status.id, status.failures, status.next_start_ms)
             self.listener.on_task_status(status)
 
