@@ -5,6 +5,7 @@ Nothing is read or checked here; that is `config.py`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -36,6 +37,16 @@ class ConfigKey(msgspec.Struct, frozen=True, kw_only=True):
         """Return the same key of a plugin inside a connector's config, such as `value.converter.schemas.enable`."""
         return msgspec.structs.replace(self, name=prefix + self.name)
 
+    def embedded(self, prefix: str, group: str, order: int) -> ConfigKey:
+        """Return the same key of a transform or predicate inside a connector's config, as Kafka's ConfigDef.embed does."""
+        return msgspec.structs.replace(
+            self,
+            name=prefix + self.name,
+            group=group if self.group is None else f"{group}: {self.group}",
+            order_in_group=order,
+            dependents=[prefix + name for name in self.dependents],
+        )
+
 
 def config_keys(config_class: type[Config]) -> list[ConfigKey]:
     """Return the definitions of all keys of a config class, in the order of its fields.
@@ -44,6 +55,27 @@ def config_keys(config_class: type[Config]) -> list[ConfigKey]:
     taken over. Unsaid, a required key is of HIGH importance and any other of MEDIUM.
     """
     return [_config_key(entry) for entry in config_class.fields()]
+
+
+_IMPORTANCE = ("HIGH", "MEDIUM", "LOW")
+
+
+def embedding_order(keys: Sequence[ConfigKey]) -> list[ConfigKey]:
+    """Return keys in the order in which Kafka Connect embeds them: required ones first, then by importance and name.
+
+    Source: Kafka's ConfigDef.sortedConfigs.
+    """
+    groups = list(dict.fromkeys(key.group for key in keys if key.group is not None))
+    return sorted(
+        keys,
+        key=lambda key: (
+            -1 if key.group is None else groups.index(key.group),
+            key.order_in_group,
+            not key.required,
+            _IMPORTANCE.index(key.importance),
+            key.name,
+        ),
+    )
 
 
 def _config_key(entry: ConfigField) -> ConfigKey:

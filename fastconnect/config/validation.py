@@ -14,7 +14,7 @@ import msgspec
 
 from fastconnect import masking, plugins
 from fastconnect.api.config import Config, Fault
-from fastconnect.api.config_def import ConfigKey, config_keys
+from fastconnect.api.config_def import ConfigKey, config_keys, embedding_order
 from fastconnect.api.config_types import HIDDEN
 from fastconnect.config.admin import admin_override_faults
 from fastconnect.config.client import is_secret
@@ -97,17 +97,21 @@ class Validation(msgspec.Struct):
         )
 
 
-def validate(config: Mapping[str, str | None], worker: WorkerConfig | None = None) -> Validation:
+def validate(config: Mapping[str, str | None], worker: WorkerConfig | None = None, *, recommend: bool = False) -> Validation:
     """Look at a connector's whole configuration: the runtime's keys, the plugin's, its converters' and its producers'.
 
     Never raises for what is wrong with the config; a plugin that cannot be found or imported is a fault too.
+
+    Args:
+        recommend: list the installed plugins where one is to be named; all their code is imported for that.
     """
-    return _Validator(config, worker or WorkerConfig()).run()
+    return _Validator(config, worker or WorkerConfig(), recommend=recommend).run()
 
 
 class _Validator:
-    def __init__(self, config: Mapping[str, str | None], worker: WorkerConfig) -> None:
+    def __init__(self, config: Mapping[str, str | None], worker: WorkerConfig, *, recommend: bool = False) -> None:
         self.raw = config
+        self.recommend = recommend
         self.config = config
         self.worker = worker
         self.class_name = (config.get("connector.class") or "").strip()
@@ -160,6 +164,8 @@ class _Validator:
         self._chain("predicates", "predicate", "Predicates")
         self._not_yet()
         self._mask()
+        if self.recommend:
+            self._recommended()
         return Validation(self.class_name, self.faults, self.warnings, self._with_errors())
 
     def _mask(self) -> None:
@@ -213,9 +219,12 @@ class _Validator:
 
     def _with_worker_default(self, definition: ConfigKey) -> ConfigKey:
         """Put in what a key of the runtime is when the connector leaves it out, which is not the same everywhere."""
-        defaults = {key: self.worker.converter(kind)[0] for kind, key in CONVERTER_KEYS.items()}
+        defaults: dict[str, str | None] = {key: self.worker.converter(kind)[0] for kind, key in CONVERTER_KEYS.items()}
+        for kind, key in CONVERTER_KEYS.items():
+            name = (self.config.get(key) or "").strip() or self.worker.converter(kind)[0]
+            defaults[f"{key}.plugin.version"] = _version_of("header_converter" if kind == "header" else "converter", name)
         if self.plugin:
-            defaults["connector.plugin.version"] = self.plugin.version or ""
+            defaults["connector.plugin.version"] = self.plugin.version
         default = defaults.get(definition.name)
         return msgspec.structs.replace(definition, default_value=default) if default else definition
 
@@ -343,6 +352,7 @@ class _Validator:
                 continue
             prefix = f"{key}.{alias}."
             interface = "Transformation" if kind == "transform" else "Predicate"
+            own_group = f"{group}: {alias}"
             definition = ConfigKey(
                 name=f"{prefix}type",
                 type="CLASS",
@@ -350,25 +360,80 @@ class _Validator:
                 default_value=None,
                 importance="HIGH",
                 documentation=f"Class of the {kind} {alias}.",
-                group=f"{group}: {alias}",
+                group=own_group,
                 order_in_group=0,
                 width="LONG",
                 display_name=f"{interface} type for {alias}",
             )
             name = (self.config.get(definition.name) or "").strip()
+            cls = self._class_of(definition.name, name, kind, interface) if name else None
             self.values.append(ConfigValue(definition, name or None, []))
+            version = _version_of(kind, name) if cls is not None else None
+            self._value(
+                ConfigKey(
+                    name=f"{prefix}plugin.version",
+                    type="STRING",
+                    required=False,
+                    default_value=version,
+                    importance="HIGH",
+                    documentation=f"Version of the {kind} {alias}.",
+                    group=own_group,
+                    order_in_group=1,
+                    width="LONG",
+                    display_name=f"{interface} version for {alias}",
+                )
+            )
             if not name:
                 self._fault(definition.name, f'Missing required configuration "{definition.name}" which has no default value.')
                 continue
-            cls = self._class_of(definition.name, name, kind, interface)
             if cls is not None and hasattr(cls, "config_class"):
-                self._keys(cls.config_class, under(prefix, self.config), prefix=prefix)
+                self._embed(cls.config_class, prefix, own_group, _PREDICATE_KEYS if kind == "transform" else [])
             if kind == "transform" and f"{prefix}negate" in self.config and f"{prefix}predicate" not in self.config:
                 self._fault(
                     definition.name,
                     f"Config '{prefix}negate' was provided but there is no config '{prefix}predicate' "
                     "defining a predicate to be negated.",
                 )
+
+    def _embed(self, config_class: type[Config], prefix: str, group: str, more: list[ConfigKey]) -> None:
+        """Check the keys of a transform or predicate, which become keys of the connector's config."""
+        first = len(self.values)
+        faults = len(self.faults)
+        self._keys(config_class, under(prefix, self.config))
+        found = {value.definition.name: value for value in self.values[first:]}
+        del self.values[first:]
+        for order, key in enumerate(embedding_order([*(value.definition for value in found.values()), *more]), 2):
+            definition = key.embedded(prefix, group, order)
+            if (value := found.get(key.name)) is not None:
+                self.values.append(ConfigValue(definition, value.value, []))
+            else:
+                self._value(definition)
+        for index, fault in enumerate(self.faults[faults:], faults):
+            if fault.key in found:
+                message = fault.message.replace(f'configuration "{fault.key}"', f'configuration "{prefix}{fault.key}"')
+                message = message.replace(f"for configuration {fault.key}:", f"for configuration {prefix}{fault.key}:")
+                self.faults[index] = Fault(prefix + fault.key, message)
+
+    def _value(self, definition: ConfigKey) -> None:
+        """Note the value of a key that is only shown."""
+        given = self.config.get(definition.name)
+        self.values.append(ConfigValue(definition, definition.default_value if given is None else given.strip(), []))
+
+    def _recommended(self) -> None:
+        """List what may be named by the keys that name plugins and their versions."""
+        kinds: dict[str, Kind] = dict.fromkeys(CONVERTER_KEYS.values(), "converter")
+        kinds[CONVERTER_KEYS["header"]] = "header_converter"
+        for value in self.values:
+            key, kind = value.definition.name, kinds.get(value.definition.name)
+            if key.endswith("plugin.version"):
+                default = value.definition.default_value
+                value.recommended_values = [] if default is None else [default]
+            elif key.startswith("transforms.") and key.endswith(".type") and value.definition.type == "CLASS":
+                kind = "transform"
+            elif key.startswith("predicates.") and key.endswith(".type") and value.definition.type == "CLASS":
+                kind = "predicate"
+            if kind is not None:
+                value.recommended_values = [plugin.name for plugin in plugins.all() if plugin.kind == kind]
 
     def _not_yet(self) -> None:
         """Say of keys that are right, but that nothing acts on yet."""
@@ -393,6 +458,28 @@ class _Validator:
                 value.value = None
         return self.values
 
+
+_PREDICATE_KEYS = [
+    ConfigKey(
+        name="predicate",
+        type="STRING",
+        required=False,
+        default_value=None,
+        importance="MEDIUM",
+        documentation="The alias of a predicate; the transform is only applied to records that it holds for.",
+        display_name="predicate",
+    ),
+    ConfigKey(
+        name="negate",
+        type="BOOLEAN",
+        required=False,
+        default_value="false",
+        importance="MEDIUM",
+        documentation="Whether the transform is applied to the other records instead.",
+        display_name="negate",
+    ),
+]
+"""What each transform can be told beside its own keys."""
 
 _READ_ONCE = "what config providers give is read once, when a task starts"
 
@@ -422,6 +509,13 @@ def _no_such_connector(name: str) -> str:
     meant = did_you_mean(name, [alias for plugin in known for alias in (plugin.name, plugin.alias)])
     why = f"Failed to find any class that implements Connector and which name matches {name}"
     return f"{why}, available connectors are: {names}{meant}"
+
+
+def _version_of(kind: Kind, name: str) -> str | None:
+    try:
+        return plugins.find_plugin(kind, name).version
+    except PluginNotFoundError:
+        return None
 
 
 _RANGE = re.compile(r"([\[(])\s*([^,\[\]()]*)\s*(?:(,)\s*([^,\[\]()]*))?\s*([\])])")

@@ -25,7 +25,8 @@ class StringConverterConfig(ConverterConfig):
     converter_encoding: Annotated[
         str,
         Meta(
-            description="The character set of the bytes.", extra_json_schema={"importance": "HIGH", "display_name": "Encoding"}
+            description="The character set of the bytes.",
+            extra_json_schema={"importance": "HIGH", "width": "MEDIUM", "display_name": "Encoding"},
         ),
     ] = "UTF-8"
 

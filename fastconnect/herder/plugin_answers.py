@@ -39,7 +39,7 @@ def answer(request: RunConnector, worker: WorkerConfig) -> ConnectorReport:
     """Answer `validate`, `config_def`, `plugins` or `alter_offsets`."""
     match request.action:
         case "validate":
-            return _validate(request.config, worker)
+            return _validate(request.config, worker, recommend=request.input == RECOMMEND)
         case "config_def":
             return _config_def(request.name, request.input.decode())
         case "plugins":
@@ -49,10 +49,14 @@ def answer(request: RunConnector, worker: WorkerConfig) -> ConnectorReport:
     raise ValueError(f"{request.action} is no such question")
 
 
-def _validate(config: Mapping[str, str | None], worker: WorkerConfig) -> ConnectorReport:
+RECOMMEND = b"recommend"
+"""The input of `validate` that has the answer list the installed plugins too, where one can be named: for user interfaces."""
+
+
+def _validate(config: Mapping[str, str | None], worker: WorkerConfig, *, recommend: bool) -> ConnectorReport:
     if not (config.get("connector.class") or "").strip():
         return _refused(400, f"Connector config {_shown(config)} contains no connector type")
-    validation = validate(config, worker)
+    validation = validate(config, worker, recommend=recommend)
     plugin = _connector(config)
     if plugin is None:
         why = next((fault.message for fault in validation.faults if fault.key == "connector.class"), "")
@@ -70,7 +74,7 @@ def _validate(config: Mapping[str, str | None], worker: WorkerConfig) -> Connect
 
 def _shown(config: Mapping[str, str | None]) -> str:
     """A configuration as Java prints a map, but without what looks secret."""
-    pairs = (f"{key}={masking.HIDDEN if is_secret(key) else value}" for key, value in config.items())
+    pairs = (f"{key}={masking.HIDDEN if is_secret(key) else value}" for key, value in sorted(config.items()))
     return "{" + ", ".join(pairs) + "}"
 
 

@@ -41,10 +41,14 @@ class Questions:
 
     # What may be asked
 
-    def validate(self, config: Properties) -> Future[ConnectorReport]:
-        """Look at a connector's configuration: `faults`, `summary`, and as `body` the answer of REST's validate."""
+    def validate(self, config: Properties, *, recommend: bool = False) -> Future[ConnectorReport]:
+        """Look at a connector's configuration: `faults`, `summary`, and as `body` the answer of REST's validate.
+
+        Args:
+            recommend: have the body list the installed plugins where one can be named, which takes a good deal longer.
+        """
         name = config.get("name") or config.get("connector.class") or ""
-        return self._ask_once("validate", name, config)
+        return self._ask_once("validate", name, config, b"recommend" if recommend else b"")
 
     def alter_offsets(self, name: str, config: Properties, offsets: Sequence[tuple[Any, Any]]) -> Future[bool]:
         """Ask a connector whether its offsets may be altered so; None as an offset: forgotten.
