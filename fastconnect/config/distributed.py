@@ -51,7 +51,12 @@ class DistributedConfig(Config):
         Duration, Meta(ge=3_000, description="A worker that is not heard of for so long is gone: the others get its work.")
     ] = 10_000
     heartbeat_interval_ms: Annotated[
-        Duration, Meta(ge=100, description="How often a worker tells the group that it is there; well below the session.")
+        Duration,
+        Meta(
+            ge=100,
+            description="How often a worker tells the group that it is there, well below the session; at least once a second "
+            "in any case. Without a coordinator for so long it stops its work.",
+        ),
     ] = 3_000
     rebalance_timeout_ms: Annotated[
         Duration, Meta(ge=1, description="How long a worker may take to stop what it has to hand over, before it is left out.")

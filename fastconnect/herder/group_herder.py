@@ -6,6 +6,7 @@ writes is in leader.py. All processes of tasks go on while the herder is started
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -150,6 +151,7 @@ class GroupHerder(StoredHerder):
         try:
             kept = msgspec.msgpack.decode(inventory.remembered or b"", type=_Kept) if inventory.remembered else None
             ended = self._stop_stray(kept)
+            plugins = self.work.questions.plugins()  # of each it is then known what it is, and its version
             statuses = self.loop.run_in_pool(self.statuses.start)
             await self._insist("creating or checking the internal topics", self._prepare)
             try:
@@ -167,10 +169,13 @@ class GroupHerder(StoredHerder):
         self._configured = configured(self.configs.snapshot())
         with self.loop.doing("joining the group"):
             await result_of(ended)
+            with contextlib.suppress(ConnectError):
+                await result_of(plugins)
             if kept is not None and kept.member is not None:
                 self.member.restore(kept.member)
                 self.group.adoptable = kept.held.connectors
                 self._resumed = True
+                self.loop.release()  # most of what is asked need not wait for the coordinator
             self._member_begun = True
             self.member.start()
             self._turn()
@@ -270,9 +275,9 @@ class GroupHerder(StoredHerder):
         """Two workers that say the same address of themselves: requests for one would go to the other."""
         membership = self.group.membership
         assert membership is not None
-        urls = self.member.member_urls if membership.is_leader else []
+        urls = [url.rstrip("/") for url in self.member.member_urls] if membership.is_leader else []
         twins = sorted({url for url in urls if urls.count(url) > 1})
-        if not membership.is_leader and membership.leader_url == self.url:
+        if not membership.is_leader and membership.leader_url.rstrip("/") == self.url:
             twins = [self.url]
         self._twin = twins[0] if twins else None
         if self._twin is not None:

@@ -25,6 +25,8 @@ from fastconnect.storage.config_store import SessionKey
 
 logger = logging.getLogger(__name__)
 
+logging.getLogger("httpx2").setLevel(logging.WARNING)  # it tells every request
+
 FIRST_WAIT_MS = 250
 LONGEST_WAIT_MS = 60_000
 """Kafka Connect's waits between two tries; each is twice the one before, and a little by chance."""

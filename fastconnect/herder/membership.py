@@ -40,6 +40,10 @@ logger = logging.getLogger(__name__)
 LEASE_MARGIN_MS = 2_000
 """So long before its session ends at the coordinator, a worker stops believing in it."""
 
+LONGEST_BEAT_MS = 1_000
+"""A member hears from the answer to a heartbeat that the group is rebalanced, and all wait for the last one to hear: with
+Kafka Connect's three seconds between two heartbeats, work that moves would stand still for so long."""
+
 _RETRY_S = 0.1
 _LONGEST_RETRY_S = 5.0
 _JOIN_SLICE_MS = 5_000
@@ -286,7 +290,7 @@ class GroupMember:
             **config.client,
             "group_id": config.group_id,
             "session_timeout_ms": config.session_timeout_ms,
-            "heartbeat_interval_ms": config.heartbeat_interval_ms,
+            "heartbeat_interval_ms": min(config.heartbeat_interval_ms, LONGEST_BEAT_MS),
             "max_poll_interval_ms": config.rebalance_timeout_ms,  # the name that kafka-python has for it
         }
         client = CoordinatorClient(settings, self)
