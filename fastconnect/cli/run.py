@@ -109,11 +109,11 @@ def run(
     answers = not no_rest and (
         rest is not None or distributed or "listeners" in for_worker or (not (given and worker_file is None) and not until_done)
     )
+    _refuse_nonsense(rest=rest, no_rest=no_rest, distributed=distributed, given=given, worker_file=worker_file)
     if not given and not answers:
         raise click.UsageError(
             "Nothing to run: give a connector file, or say what to run by --set connector.class=... --set name=..."
         )
-    _refuse_nonsense(rest=rest, no_rest=no_rest, distributed=distributed, given=given, worker_file=worker_file)
     if rest:
         for_worker["listeners"] = f"http://{rest}"
     from fastconnect.cli import extras, job, summary
@@ -156,7 +156,7 @@ def _refuse_nonsense(*, rest: str | None, no_rest: bool, distributed: bool, give
     if not distributed:
         return
     if no_rest:
-        raise click.UsageError("A distributed worker answers the REST API: the others of its group ask it, too.")
+        raise click.UsageError("A distributed worker answers the REST API: each of its group asks it, too.")
     if given:
         raise click.UsageError("The connectors of distributed workers come over the REST API: leave the connector files out.")
     if worker_file is None:

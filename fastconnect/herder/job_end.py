@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 from fastconnect.herder.observed import Observed
@@ -26,7 +25,7 @@ class JobEnd:
         clock: seconds, growing evenly.
     """
 
-    def __init__(self, work: Work, observed: Observed, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, work: Work, observed: Observed, clock: Callable[[], float]) -> None:
         self._work = work
         self._observed = observed
         self._clock = clock
@@ -36,6 +35,7 @@ class JobEnd:
         """The command's exit code and why, if all is over: 0, or 1 if something failed for good."""
         failed: list[str] = []
         count = 0
+        failed_for_good = {task for task, status in self._work.tasks.items() if self._has_failed(status)}
         for connector in self._work.connectors.values():
             if connector.undecided:
                 return None
@@ -44,7 +44,7 @@ class JobEnd:
                 failed.append(f"{connector.name}: {connector.failure.reason}")
         for task, status in sorted(self._work.tasks.items()):
             count += 1
-            if self._has_failed(status):
+            if task in failed_for_good:
                 failed.append(f"{task}: {status.reason or 'no reason is known'}")
             elif task in self._failed_since or not self._observed.has_ended(status):
                 return None

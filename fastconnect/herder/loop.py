@@ -56,7 +56,7 @@ class HerderLoop:
 
     def __init__(self, control: socket.socket, clock: Callable[[], float] = time.monotonic) -> None:
         self._control = control
-        self._clock = clock
+        self.clock = clock
         self._posted: deque[Callable[[], None]] = deque()
         self._wake_fd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._timers: list[tuple[float, int, Timer]] = []
@@ -151,7 +151,7 @@ class HerderLoop:
 
     def call_later(self, wait_s: float, what: Callable[[], None]) -> Timer:
         """Do something after so many seconds, unless the timer is cancelled."""
-        timer = Timer(self._clock() + wait_s, what)
+        timer = Timer(self.clock() + wait_s, what)
         heapq.heappush(self._timers, (timer.due, next(self._numbers), timer))
         return timer
 
@@ -193,26 +193,27 @@ class HerderLoop:
                         return
                     for report in reader.feed(data):
                         hear(cast("Report", report))
-                self._do_what_is_due()
+                self.turn()
         except ConnectionResetError:
             return  # the supervisor is gone, and this process with it
         finally:
             self._close()
+
+    def turn(self) -> None:
+        """Do what others have posted and what is due by now; `run` does it after each look at the socket."""
+        for _ in range(len(self._posted)):  # what these post has its turn after the next look at the socket
+            self._posted.popleft()()
+        while self._timers and self._timers[0][0] <= self.clock():
+            _, _, timer = heapq.heappop(self._timers)
+            if not timer.cancelled:
+                timer.what()
 
     def _wait_ms(self) -> int | None:
         if self._posted:
             return 0
         if not self._timers:
             return None
-        return max(0, int((self._timers[0][0] - self._clock()) * 1000) + 1)  # not a little too early
-
-    def _do_what_is_due(self) -> None:
-        for _ in range(len(self._posted)):  # what these post has its turn after the next look at the socket
-            self._posted.popleft()()
-        while self._timers and self._timers[0][0] <= self._clock():
-            _, _, timer = heapq.heappop(self._timers)
-            if not timer.cancelled:
-                timer.what()
+        return max(0, int((self._timers[0][0] - self.clock()) * 1000) + 1)  # not a little too early
 
     def _begin(self, what: Callable[[], Any], done: Future[Any]) -> None:
         if done.done():

@@ -95,7 +95,7 @@ class StandaloneHerder(StoredHerder):
         self._specs = specs
         self._first: FirstConnectors | None = FirstConnectors(specs)
         self._started: Future[None] = Future()
-        self._job_end = JobEnd(work, self.observed) if until_done else None
+        self._job_end = JobEnd(work, self.observed, loop.clock) if until_done else None
         self._awaited: dict[str, list[Future[None]]] = {}
         self._changing_offsets: set[str] = set()
 

@@ -1,236 +1,160 @@
-"""A herder that keeps everything in memory and runs nothing: what is asked for counts as done. For tests of the REST layer."""
+"""A standalone herder with the supervisor's end of the conversation in the test's hands, and time too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import socket
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 import msgspec
 
-from fastconnect.herder.answers import (
-    ConnectorDescription,
-    ConnectorOffset,
-    ConnectorState,
-    ConnectorStatus,
-    Health,
-    LoggerLevel,
-    PluginDescription,
-    RestartRequest,
-    ServerInfo,
-    Signature,
-    TaskDescription,
-    TaskState,
+from fastconnect._core import StatusRegion
+from fastconnect.config.worker import WorkerConfig
+from fastconnect.herder.connector_report import ConnectorReport
+from fastconnect.herder.loop import HerderLoop
+from fastconnect.herder.snapshot import ConnectorInfo, ConnectorSpec
+from fastconnect.herder.standalone import StandaloneHerder
+from fastconnect.states import State, TaskId
+from fastconnect.supervisor.control import (
+    Command,
+    ConnectorAnswer,
+    Finish,
+    FrameReader,
+    Inventory,
+    Remember,
+    Report,
+    RunConnector,
+    TaskStatus,
 )
-from fastconnect.herder.herder import Herder
-from fastconnect.herder.loggers import Loggers
-from fastconnect.herder.refusals import ConflictError, ConnectorNotFoundError, RequestRefusedError, TaskNotFoundError
-from fastconnect.states import TargetState, TaskId
-from fastconnect.storage.memory_configs import MemoryConfigStore
+from fastconnect.supervisor.restarts import RestartPolicy
 
 T = TypeVar("T")
 
-WORKER_ID = "127.0.0.1:8083"
-PLUGINS = [
-    PluginDescription("org.example.OneSinkConnector", "sink", "1.0"),
-    PluginDescription("org.example.OneSourceConnector", "source", "1.0"),
-    PluginDescription("org.example.OneConverter", "converter", "1.0"),
-]
-
-_STATES = {TargetState.STARTED: "RUNNING", TargetState.PAUSED: "PAUSED", TargetState.STOPPED: "STOPPED"}
+MAX_FAILURES = 3
 
 
-class MemoryHerder(Herder):
-    """One task for each connector; a config needs a `connector.class`, and offsets a stopped connector.
+def retries() -> RestartPolicy:
+    return RestartPolicy(first_wait_ms=100, limit_ms=1000, max_failures=MAX_FAILURES, jitter=lambda: 1.0)
 
-    `failure`: raised by every question instead of an answer. `silent`: nothing is ever answered.
+
+class Clock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Worker:
+    """What the herder has told the supervisor, and what the supervisor reports.
+
+    Args:
+        names: the connectors that the herder is given.
+        inventory: the first report.
     """
 
-    def __init__(self) -> None:
-        self.store = MemoryConfigStore()
-        self.saved: dict[str, dict[str, tuple[Any, Any]]] = {}
-        self.failure: BaseException | None = None
-        self.silent = False
-        self.is_ready = True
-        self.topics: dict[str, list[str]] = {}
-        self.signatures: list[Signature] = []
-        self.restarts: list[Any] = []
-        self.now_doing: str | None = None
-        self._loggers = Loggers()
+    def __init__(
+        self, *names: str, until_done: bool = False, inventory: Inventory | None = None, offsets: str = "/nowhere", **spec: Any
+    ) -> None:
+        self.clock = Clock()
+        self.region = StatusRegion(16, 4096)
+        self._ours, self._theirs = socket.socketpair()
+        self._ours.setblocking(False)
+        self._reader = FrameReader(Command)
+        self._commands: list[Command] = []
+        self.loop = HerderLoop(self._theirs, self.clock)
+        self.herder = StandaloneHerder(
+            self.loop,
+            [ConnectorSpec(name=name, config={"name": name, "connector.class": name}, **spec) for name in names],
+            WorkerConfig.parse({"offset.storage.file.filename": offsets}),
+            "here:8083",
+            self.region,
+            retries,
+            until_done=until_done,
+        )
+        self.remembered: bytes | None = None
+        self.hear(inventory or Inventory([]))
 
-    def _answered(self, question: Callable[[], T]) -> Future[T]:
-        future: Future[T] = Future()
-        if self.silent:
-            return future
-        try:
-            if self.failure is not None:
-                raise self.failure
-            future.set_result(question())
-        except Exception as error:
-            future.set_exception(error)
-        return future
+    def close(self) -> None:
+        """Close the sockets."""
+        self._ours.close()
+        self._theirs.close()
 
-    def _known(self, name: str, message: str | None = None) -> Any:
-        known = self.store.snapshot().connectors.get(name)
-        if known is None:
-            raise ConnectorNotFoundError(name, message)
-        return known
+    def hear(self, report: Report) -> None:
+        """The supervisor reports."""
+        self.herder.work.hear(report)
+        self.turn()
 
-    def _tasks(self, name: str, message: str | None = None) -> list[TaskId]:
-        return [] if self._known(name, message).target is TargetState.STOPPED else [TaskId(name, 0)]
+    def turn(self) -> None:
+        """Let the herder do all that is due now."""
+        for _ in range(20):  # as many steps as the longest of its coroutines has
+            self.loop.turn()
 
-    def server_info(self) -> Future[ServerInfo]:
-        return self._answered(lambda: ServerInfo("4.3.0", "0123abcd", "a-cluster"))
-
-    def health(self) -> Future[Health]:
-        if self.is_ready:
-            return self._answered(lambda: Health("healthy", "Worker has completed startup and is ready to handle requests."))
-        return self._answered(lambda: Health("starting", "Worker is still starting up."))
+    def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.clock.seconds += seconds
+        self.turn()
 
     @property
-    def stage(self) -> str | None:
-        return self.now_doing
+    def commands(self) -> list[Command]:
+        """What it has told since it was last taken, but for what is to be remembered."""
+        with contextlib.suppress(BlockingIOError):
+            while data := self._ours.recv(1 << 16):
+                for command in self._reader.feed(data):
+                    if isinstance(command, Remember):
+                        self.remembered = command.blob
+                    else:
+                        self._commands.append(command)
+        return self._commands
 
-    def metrics(self) -> Future[bytes]:
-        return self._answered(lambda: b"# TYPE fastconnect_up gauge\nfastconnect_up 1\n")
+    def taken(self, kind: type[T]) -> list[T]:
+        """The commands of this kind that came since the last time."""
+        taken = [command for command in self.commands if isinstance(command, kind)]
+        self._commands[:] = [command for command in self._commands if not isinstance(command, kind)]
+        return taken
 
-    def connectors(self) -> Future[list[str]]:
-        return self._answered(lambda: list(self.store.snapshot().connectors))
+    def answer(self, **report: Any) -> list[RunConnector]:
+        """Answer everything that plugins' code was asked."""
+        asked = self.taken(RunConnector)
+        for request in asked:
+            self.says(request.request, goes_on=False, **report)
+        return asked
 
-    def connector(self, name: str) -> Future[ConnectorDescription]:
-        return self._answered(lambda: self._describe(name))
+    def says(self, request: int, *, goes_on: bool = True, **report: Any) -> None:
+        """A connector's process answers."""
+        self.hear(ConnectorAnswer(request, msgspec.msgpack.encode(ConnectorReport(**report)), goes_on=goes_on))
 
-    def _describe(self, name: str) -> ConnectorDescription:
-        return ConnectorDescription(name, dict(self._known(name).config), self._tasks(name), "source")
+    def runs(
+        self, connector: str, task: int, slot: int, epoch: int = 1, *, earlier: dict[str, int] | None = None, **counters: int
+    ) -> None:
+        """A process of the task runs in this slot and has counted this, after earlier ones had counted that."""
+        self.region.page(slot).reset(epoch)
+        self.counts(slot, **counters)
+        status = TaskStatus(TaskId(connector, task), slot, epoch, State.RUNNING, pid=100 + slot, started_count=epoch)
+        status.earlier = earlier or {}
+        self.hear(status)
 
-    def connector_status(self, name: str) -> Future[ConnectorStatus]:
-        def status() -> ConnectorStatus:
-            known = self._known(name, f"No status found for connector {name}")
-            state = _STATES[known.target]
-            tasks = [TaskState(id=task.task, state=state, worker_id=WORKER_ID, version="1.0") for task in self._tasks(name)]
-            return ConnectorStatus(name, ConnectorState(state=state, worker_id=WORKER_ID, version="1.0"), tasks, "source")
+    def counts(self, slot: int, **counters: int) -> None:
+        """A task has counted this."""
+        for name, value in counters.items():
+            setattr(self.region.page(slot), name, value)
 
-        return self._answered(status)
+    def fails(self, connector: str, task: int, slot: int, epoch: int = 1, reason: str = "bad luck") -> None:
+        """A task has failed for good."""
+        self.hear(TaskStatus(TaskId(connector, task), slot, epoch, State.FAILED, reason=reason))
 
-    def put_connector(
-        self, name: str, config: Mapping[str, str | None], *, initial_state: TargetState | None = None, replace: bool
-    ) -> Future[tuple[bool, ConnectorDescription]]:
-        def put() -> tuple[bool, ConnectorDescription]:
-            if not name:
-                raise RequestRefusedError(400, "Invalid value  for configuration name: String may not be empty")
-            if not config.get("connector.class"):
-                raise RequestRefusedError(400, "Connector config contains no connector type")
-            exists = name in self.store.snapshot().connectors
-            if exists and not replace:
-                raise ConflictError(f"Connector {name} already exists")
-            self.store.put_connector(name, dict(config), initial_state)
-            return not exists, self._describe(name)
+    def finished(self) -> tuple[int, str] | None:
+        """The exit code and the reason with which the herder has the worker end, if it does by now."""
+        self.wait(0.02)
+        finish = self.taken(Finish)
+        return (finish[0].exit_code, finish[0].reason) if finish else None
 
-        return self._answered(put)
+    def of(self, future: Future[T]) -> T:
+        """The answer to what the herder was asked."""
+        self.turn()
+        return future.result(timeout=5)
 
-    def patch_connector(self, name: str, patch: Mapping[str, str | None]) -> Future[ConnectorDescription]:
-        def changed() -> ConnectorDescription:
-            merged = {**self._known(name).config, **patch}
-            self.store.put_connector(name, {key: value for key, value in merged.items() if value is not None})
-            return self._describe(name)
-
-        return self._answered(changed)
-
-    def delete_connector(self, name: str) -> Future[None]:
-        return self._answered(lambda: self.store.remove_connector(self._known(name).name))
-
-    def restart_connector(self, name: str) -> Future[None]:
-        return self._answered(lambda: self.restarts.append(self._known(name, f"Unknown connector: {name}").name))
-
-    def restart_connector_and_tasks(self, request: RestartRequest) -> Future[ConnectorStatus]:
-        self.restarts.append(request)
-        return self.connector_status(request.connector)
-
-    def set_target(self, name: str, target: TargetState) -> Future[None]:
-        return self._answered(lambda: self.store.put_target(self._known(name).name, target))
-
-    def tasks(self, name: str) -> Future[list[TaskDescription]]:
-        return self._answered(lambda: [TaskDescription(task, dict(self._known(name).config)) for task in self._tasks(name)])
-
-    def task_status(self, task: TaskId) -> Future[TaskState]:
-        def status() -> TaskState:
-            missing = f"No status found for task {task}"
-            if task not in self._tasks(task.connector, missing):
-                raise TaskNotFoundError(task, missing)
-            return TaskState(id=task.task, state=_STATES[self._known(task.connector).target], worker_id=WORKER_ID)
-
-        return self._answered(status)
-
-    def restart_task(self, task: TaskId) -> Future[None]:
-        def restart() -> None:
-            if task not in self._tasks(task.connector, f"Unknown connector: {task.connector}"):
-                raise TaskNotFoundError(task)
-            self.restarts.append(task)
-
-        return self._answered(restart)
-
-    def active_topics(self, name: str) -> Future[list[str]]:
-        return self._answered(lambda: self.topics.get(name, []))
-
-    def reset_active_topics(self, name: str) -> Future[None]:
-        return self._answered(lambda: self.topics.update({name: []}))
-
-    def offsets(self, name: str) -> Future[list[ConnectorOffset]]:
-        def saved() -> list[ConnectorOffset]:
-            known = self.saved.get(self._known(name).name, {}).values()
-            return [ConnectorOffset(partition, offset) for partition, offset in known]
-
-        return self._answered(saved)
-
-    def alter_offsets(self, name: str, offsets: Sequence[tuple[Any, Any]]) -> Future[str]:
-        def alter() -> str:
-            if self._known(name).target is not TargetState.STOPPED:
-                raise RequestRefusedError(400, "Connectors must be in the STOPPED state before their offsets can be modified.")
-            if not all(isinstance(partition, dict) and isinstance(offset, dict | None) for partition, offset in offsets):
-                raise RequestRefusedError(400, "Partition objects cannot be null")
-            own = self.saved.setdefault(name, {})
-            for partition, offset in offsets:
-                own[msgspec.json.encode(partition, order="sorted").decode()] = (partition, offset)
-            return "The offsets for this connector have been altered successfully"
-
-        return self._answered(alter)
-
-    def reset_offsets(self, name: str) -> Future[str]:
-        def reset() -> str:
-            if self._known(name).target is not TargetState.STOPPED:
-                raise RequestRefusedError(400, "Connectors must be in the STOPPED state before their offsets can be modified.")
-            self.saved.pop(name, None)
-            return "The offsets for this connector have been reset successfully"
-
-        return self._answered(reset)
-
-    def plugins(self) -> Future[list[PluginDescription]]:
-        return self._answered(lambda: PLUGINS)
-
-    def plugin_config(self, plugin: str, version: str | None = None) -> Future[msgspec.Raw]:
-        def config() -> msgspec.Raw:
-            if plugin not in [each.class_name for each in PLUGINS]:
-                raise RequestRefusedError(404, f"Unknown plugin {plugin}.")
-            return msgspec.Raw(msgspec.json.encode([{"name": "topic", "version": version}]))
-
-        return self._answered(config)
-
-    def validate(self, plugin: str, config: Mapping[str, str | None]) -> Future[msgspec.Raw]:
-        return self._answered(lambda: msgspec.Raw(msgspec.json.encode({"name": plugin, "error_count": 0, "given": config})))
-
-    def loggers(self) -> Future[dict[str, LoggerLevel]]:
-        return self._answered(self._loggers.levels)
-
-    def set_logger_level(self, logger: str, level: str, *, cluster: bool) -> Future[list[str]]:
-        return self._answered(lambda: self._loggers.set_level(logger, level))
-
-    def put_task_configs(self, name: str, configs: Sequence[Mapping[str, str | None]], signature: Signature) -> Future[None]:
-        return self._answered(lambda: self._signed(name, signature))
-
-    def fence(self, name: str, signature: Signature) -> Future[None]:
-        return self._answered(lambda: self._signed(name, signature))
-
-    def _signed(self, name: str, signature: Signature) -> None:
-        if signature.signature is None:
-            raise RequestRefusedError(400, "Internal request missing required signature")
-        self.signatures.append(signature)
+    def shown(self, connector: str) -> ConnectorInfo:
+        """How a connector is shown."""
+        return next(each for each in self.herder.snapshot().connectors if each.name == connector)

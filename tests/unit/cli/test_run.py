@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import signal
+import socket
 
 import pytest
 from fakes.commands import Shell, shell
@@ -17,10 +18,42 @@ def run(tmp_path):
 
 
 def test_without_a_connector_there_is_nothing_to_run(run: Shell):
-    ended = run.run("run")
+    ended = run.run("run", "--no-rest")
 
     assert ended.code == 2
     assert "Nothing to run: give a connector file" in ended.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--rest", "--no-rest", "a.properties"), "exclude each other"),
+        (("--rest", "a.properties"), "--rest takes HOST:PORT, not 'a.properties'"),
+        (("--distributed",), "A distributed worker needs a worker file"),
+        (("--distributed", "--no-rest", "--worker", "a.properties"), "asks it, too"),
+        (("--distributed", *SEQUENCE, "--worker", "a.properties"), "leave the connector files out"),
+        (("--until-done",), "Nothing to run"),
+    ],
+    ids=["rest-and-no-rest", "no-address", "no-worker-file", "distributed-without-rest", "distributed-with-files", "no-job"],
+)
+def test_options_that_make_no_sense_together_are_a_usage_error(run: Shell, words, message):
+    (run.folder / "a.properties").write_text("group.id=g\n")
+    ended = run.run("run", *words)
+
+    assert ended.code == 2
+    assert message in " ".join(ended.err.split())
+
+
+def test_a_port_that_is_taken_is_told_before_anything_starts(run: Shell):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        ended = run.run("run", *SEQUENCE, *NOWHERE, "--rest", address)
+
+    assert ended.code == 2
+    assert f"http://{address} cannot be listened to: Address already in use" in ended.err
+    assert "Traceback" not in ended.err
 
 
 def test_a_file_that_is_not_there_is_a_usage_error(run: Shell):
