@@ -128,9 +128,14 @@ def instance_id(worker: WorkerConfig, connector: str, task: int) -> str:
     """The name under which a task is known to its group, so that a restarted one has its partitions back at once.
 
     Two workers that run the same connector, as they may in standalone mode, must not have the same names, for then each would
-    throw the other's tasks out of the group: so the machine and the worker's offset file are part of it.
+    throw the other's tasks out of the group: so the machine and the worker's offset file are part of it. In a group of workers
+    a task has one name wherever it runs: one that moves, or whose worker is lost, takes its partitions over without waiting for
+    the end of a session.
     """
-    place = zlib.crc32(f"{os.uname().nodename} {worker.offset_storage_file_filename}".encode())
+    if worker.distributed:
+        place = zlib.crc32(f"group {worker.originals.get('group.id', '')}".encode())
+    else:
+        place = zlib.crc32(f"{os.uname().nodename} {worker.offset_storage_file_filename}".encode())
     return f"connect-{connector}-{task}-{place:08x}"
 
 

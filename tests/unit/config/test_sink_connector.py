@@ -169,6 +169,16 @@ def test_each_task_has_a_static_name_of_its_own_that_stays_the_same() -> None:
     assert re.fullmatch(r"connect-c-0-[0-9a-f]{8}", instance_id(here, "c", 0))
 
 
+def test_a_task_of_a_group_of_workers_has_the_same_instance_id_on_all_of_them_and_another_in_another_group():
+    one, two, other = (
+        WorkerConfig.parse({"group.id": group, "offset.storage.file.filename": file}).as_distributed()
+        for group, file in (("g", "/here"), ("g", "/there"), ("h", "/here"))
+    )
+
+    assert instance_id(one, "c", 0) == instance_id(two, "c", 0)
+    assert len({instance_id(one, "c", 0), instance_id(one, "c", 1), instance_id(other, "c", 0)}) == 3
+
+
 def test_defaults_are_those_of_kafka_connect_where_they_change_what_is_read() -> None:
     properties = settings_of({})
     wanted = {
