@@ -101,7 +101,7 @@ def send_json(turn: Turn, connector_file: str) -> Figures:
 def run_command(turn: Turn, connector_file: str, tasks: int, settings: Mapping[str, object], *options: str) -> list[str]:
     """The `fastconnect run` command for one of the connector files beside the scenarios."""
     argv = [PROGRAM, "run", str(SCENARIOS / connector_file), "--tasks", str(tasks)]
-    argv += ["--bootstrap-servers", turn.bootstrap, "--worker", str(worker_file(turn)), *options]
+    argv += ["--bootstrap-servers", turn.bootstrap, "--worker", str(worker_file(turn)), "--no-rest", *options]
     for key, value in settings.items():
         argv += ["--set", f"{key}={value}"]
     return argv
