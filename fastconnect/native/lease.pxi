@@ -17,6 +17,7 @@ cdef extern from *:
     static const int64_t *fc_lease;
     static int64_t *fc_kill_at;
     static int64_t fc_grace_ns;
+    static int64_t fc_armed_for = -1;
     static timer_t fc_timer;
 
     static struct timespec fc_timespec(int64_t ns) {
@@ -27,7 +28,14 @@ cdef extern from *:
     static void fc_arm(void) {
         int64_t lease = __atomic_load_n(fc_lease, __ATOMIC_ACQUIRE);
         int64_t kill_at = lease > 0 ? lease + fc_grace_ns : 0;
-        struct itimerspec when = {{0, 0}, fc_timespec(kill_at)};
+        struct itimerspec when;
+        if (lease == fc_armed_for)
+            return;
+        fc_armed_for = lease;
+        if (kill_at != 0 && kill_at < fc_boottime_ns())         /* it was taken away: some time to leave in order */
+            kill_at = fc_boottime_ns() + fc_grace_ns / 4;
+        when.it_interval = fc_timespec(0);
+        when.it_value = fc_timespec(kill_at);
         __atomic_store_n(fc_kill_at, kill_at, __ATOMIC_RELAXED);   /* first: it explains the death */
         timer_settime(fc_timer, TIMER_ABSTIME, &when, 0);          /* 0 disarms */
     }
@@ -40,6 +48,8 @@ cdef extern from *:
             fc_arm();
             now = fc_boottime_ns();
             next = __atomic_load_n(fc_lease, __ATOMIC_ACQUIRE) - fc_grace_ns;
+            if (next > now + 2 * fc_grace_ns)                  /* it may be taken away, too */
+                next = now + 2 * fc_grace_ns;
             if (next < now + fc_grace_ns / 4)
                 next = now + fc_grace_ns / 4;
             at = fc_timespec(next);

@@ -91,3 +91,12 @@ def test_a_lease_that_is_taken_away_lets_the_process_live(page: StatusPage) -> N
         time.sleep(0.005)
     os.kill(pid, signal.SIGTERM)
     assert death_of(pid) == -signal.SIGTERM
+
+
+def test_a_lease_that_is_declared_over_leaves_some_time_to_end_in_order(page: StatusPage) -> None:
+    page.order(lease_until_ns=boottime_ns() + 60_000 * MS)
+    page.order(lease_until_ns=1)
+    began = boottime_ns()
+    pid = guarded(page, in_python_for_ever)
+    assert death_of(pid) == -signal.SIGKILL
+    assert boottime_ns() - began >= GRACE_NS // 4
