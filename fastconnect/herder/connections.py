@@ -16,6 +16,7 @@ from fastconnect.herder.leader_client import http_post
 from fastconnect.herder.leases import LeasePage
 from fastconnect.herder.membership import GroupMember, MemberListener, MembershipConfig
 from fastconnect.herder.observed import Page as ReadPage
+from fastconnect.herder.rebalance_times import RebalanceTimes
 from fastconnect.states import TaskId
 from fastconnect.storage.config_store import ConfigStore
 from fastconnect.storage.internal_topics import InternalTopic, prepare
@@ -58,6 +59,10 @@ class Member(Protocol):
     @property
     def protocol(self) -> connect_protocol.Protocol | None:
         """What the group speaks."""
+
+    @property
+    def rebalances(self) -> RebalanceTimes:
+        """How often the group was rebalanced, and how long that took."""
 
     @property
     def member_urls(self) -> list[str]:
@@ -114,7 +119,8 @@ def kafka_connections(
     worker_id = url.partition("://")[2]
     client = {**config.client, "client.id": config.client.get("client.id") or f"connect-{worker_id}"}
     settings = group_client(client, client["client.id"])
-    configs = KafkaConfigStore(config.config_storage_topic, client)
+    stores = {**client, "group.id": config.group_id}  # they join no group; this one they have the right to ask for
+    configs = KafkaConfigStore(config.config_storage_topic, stores)
     membership = MembershipConfig(
         group_id=config.group_id,
         url=url,
@@ -129,7 +135,7 @@ def kafka_connections(
     )
     return Connections(
         configs,
-        KafkaStatusStore(config.status_storage_topic, client),
+        KafkaStatusStore(config.status_storage_topic, stores),
         lambda listener: GroupMember(membership, configs, listener),
         lambda: prepare(_topics(worker, config), client),
         http_post(make_tls),

@@ -28,6 +28,7 @@ from fastconnect.herder.leader_client import TaskConfigSender
 from fastconnect.herder.leadership import configured
 from fastconnect.herder.leases import Leases
 from fastconnect.herder.loop import HerderLoop, result_of
+from fastconnect.herder.metrics_export import Rebalances
 from fastconnect.herder.observed import Observed
 from fastconnect.herder.own_statuses import OwnStatuses
 from fastconnect.herder.rebalance import GroupWork
@@ -94,6 +95,7 @@ class GroupHerder(StoredHerder):
         self.config = config
         self.url = url
         self.observed = Observed(work, pages)
+        self.pages = pages
         self.leases = Leases(pages)
         self.own_statuses = OwnStatuses(self.statuses, self.worker_id, lambda: self.member.generation)
         self.group = GroupWork(
@@ -130,6 +132,20 @@ class GroupHerder(StoredHerder):
     def has_started(self) -> bool:
         """See StoredHerder: whether it has been a member."""
         return self._joined.done()
+
+    def rebalances(self) -> Rebalances:
+        """See StoredHerder."""
+        times, protocol = self.member.rebalances, self.member.protocol
+        return Rebalances(
+            protocol="" if protocol is None else protocol.name.lower(),
+            leader=self.member.leader_url or "",
+            generation=self.member.generation,
+            rebalancing=times.rebalancing,
+            completed=times.completed,
+            total_s=times.total_s,
+            longest_s=times.longest_s,
+            last_at=times.last_at,
+        )
 
     def hear(self, report: Report) -> None:
         """Take in what the supervisor reports."""

@@ -32,6 +32,7 @@ from fastconnect.herder.connect_protocol import (
 )
 from fastconnect.herder.group_coordinator import NO_GENERATION, CoordinatorClient, Joined, boot_ns, is_final
 from fastconnect.herder.leadership import Leadership, LeaderState
+from fastconnect.herder.rebalance_times import RebalanceTimes
 from fastconnect.states import TaskId
 from fastconnect.storage.config_store import ConfigStore
 
@@ -137,6 +138,8 @@ class GroupMember:
         self._rejoin = False  # wanted since the last join began
         self._rejoin_at_ms: int | None = None
         self._lease_until_ns = 0
+        self.rebalances = RebalanceTimes()
+        """How often the group was rebalanced, and how long that took."""
         self._away_since_ns: int | None = None  # since when there is no coordinator
         self._unsynced = 0  # how often in a row the config topic could not be read in time
 
@@ -500,6 +503,7 @@ class GroupMember:
 
     def metadata(self) -> Sequence[tuple[str, bytes]]:
         """What to join with."""
+        self.rebalances.begin()
         snapshot = self._configs.snapshot()
         with self._lock:
             self._rejoin = False
@@ -521,6 +525,7 @@ class GroupMember:
 
     def joined(self, joined: Joined) -> None:
         """There is an assignment; the member's own thread looks at it."""
+        self.rebalances.end()
         with self._lock:
             self._joined = joined
 
