@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from fastconnect.config.connector import producer_settings
-from fastconnect.config.worker import WorkerConfig, under
+from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConfigError
 
 
@@ -40,7 +40,7 @@ class OffsetStorage(msgspec.Struct, frozen=True, kw_only=True):
         plain = cls(file=worker.offset_storage_file_filename, write_timeout_ms=worker.offset_flush_timeout_ms)
         if not worker.distributed:
             return plain
-        from fastconnect.config.distributed import DistributedConfig
+        from fastconnect.config.distributed import DistributedConfig, topic_settings
 
         group = DistributedConfig.of(worker)
         client = {**group.client, "client.id": f"{client_id}-offsets", "group.id": group.group_id}
@@ -62,7 +62,7 @@ class OffsetStorage(msgspec.Struct, frozen=True, kw_only=True):
             own_partitions=group.offset_storage_partitions,
             own_replicas=group.offset_storage_replication_factor,
             # As in Kafka Connect it is made like that of the workers.
-            own_settings=under("offset.storage.", worker.originals),
+            own_settings=topic_settings("offset", worker.originals),
         )
 
 

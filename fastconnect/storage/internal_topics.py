@@ -11,23 +11,17 @@ import contextlib
 import logging
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import msgspec
 
 from fastconnect.errors import ConfigError, ConnectError, StoreError
-from fastconnect.storage.topic_table import Client
+from fastconnect.storage.topic_table import Client, without_group
 
 logger = logging.getLogger(__name__)
 
-Kind: TypeAlias = Literal["config", "offset", "status"]
-
-BROKER_DEFAULT = -1
 _COMPACT = "compact"
 _POLICY = "cleanup.policy"
-_NO_SETTINGS = {"topic", "replication.factor", "partitions", _POLICY, "file.filename"}
-"""Keys beside a topic's settings; `offset.storage.file.filename` is where a standalone worker has its offsets."""
-
 _TURN_S = 0.05
 
 
@@ -51,24 +45,6 @@ class InternalTopic(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it may have no more than one."""
 
 
-def extra_settings(kind: Kind, originals: Mapping[str, str | None]) -> dict[str, str]:
-    """What a worker file says of a topic beside number of partitions and replicas: `offset.storage.retention.ms`."""
-    prefix = f"{kind}.storage."
-    given = {key[len(prefix) :]: value for key, value in originals.items() if key.startswith(prefix)}
-    return {key: value for key, value in given.items() if value is not None and key not in _NO_SETTINGS}
-
-
-def extra_setting_warnings(kind: Kind, originals: Mapping[str, str | None]) -> list[str]:
-    """What of that counts for nothing."""
-    fixed = [_POLICY, "partitions"] if kind == "config" else [_POLICY]
-    values = {_POLICY: _COMPACT, "partitions": "1"}
-    return [
-        f"{kind}.storage.{name} has no effect: it is always {values[name]}"
-        for name in fixed
-        if f"{kind}.storage.{name}" in originals
-    ]
-
-
 def prepare(topics: Iterable[InternalTopic], client: Client, *, timeout_ms: int = 60_000) -> list[str]:
     """Create those that are missing, and check those that are there; return the names of the created ones.
 
@@ -86,7 +62,7 @@ class _Preparation:
     def __init__(self, client: Client, timeout_ms: int) -> None:
         from confluent_kafka.admin import AdminClient
 
-        self._admin = AdminClient({"reconnect.backoff.max.ms": "1000", **client, "log_level": "2"})
+        self._admin = AdminClient({"reconnect.backoff.max.ms": "1000", **without_group(client), "log_level": "2"})
         self._deadline = time.monotonic() + timeout_ms / 1000
 
     def of(self, topics: list[InternalTopic]) -> list[str]:
@@ -129,7 +105,7 @@ class _Preparation:
         from confluent_kafka import KafkaException
         from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
-        config = {name: value for name, value in topic.settings.items() if name not in _NO_SETTINGS} | {_POLICY: _COMPACT}
+        config = {**topic.settings, _POLICY: _COMPACT}
         while True:
             new = NewTopic(topic.name, topic.partitions, topic.replicas, config=config)
             try:

@@ -45,7 +45,7 @@ class OffsetStorage(Protocol):
 
     @property
     def own_settings(self) -> Mapping[str, str]:
-        """Its further settings; those of the keys beside them count for nothing."""
+        """Its further settings."""
 
 
 def open_offset_store(storage: OffsetStorage, connector: str | None = None) -> OffsetStore:

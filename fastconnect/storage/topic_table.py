@@ -126,6 +126,13 @@ class TopicReader:
             # Behind the last record there may be others that are never given: marks of transactions, or compacted ones.
             self.next[partition] = max(self.next[partition], offset)
             return None
+        if offset < self.next[partition]:
+            # Not what Kafka does to a topic by itself: somebody has deleted it, and somebody made it anew.
+            logger.error(
+                "Topic %s begins anew: it was deleted or emptied. What was known before stays in force until the worker ends.",
+                self.topic,
+                extra={"facts": {"partition": partition, "offset": offset, "expected_offset": self.next[partition]}},
+            )
         record = TopicRecord(partition, offset, max(0, message.timestamp()[1]), message.key(), message.value())
         try:
             self._on_record(record)
@@ -330,7 +337,7 @@ class TopicWriter:
             {
                 "reconnect.backoff.max.ms": "1000",
                 "log_level": "2",
-                **client,
+                **without_group(client),
                 "acks": "all",
                 "enable.idempotence": "false",
                 "max.in.flight": "1",
@@ -387,6 +394,11 @@ class TopicWriter:
     def close(self, timeout_ms: int) -> int:
         """Wait for what is on its way, at most so long; return how many records have not arrived."""
         return int(self._producer.flush(timeout_ms / 1000))
+
+
+def without_group(client: Client) -> dict[str, str]:
+    """The same properties for a client that reads nothing."""
+    return {name: value for name, value in client.items() if name != "group.id"}
 
 
 def place(message: Message) -> tuple[int, int]:

@@ -57,6 +57,13 @@ class Topics:
         resource = ConfigResource(ResourceType.TOPIC, name, incremental_configs=entries)
         self._admin.incremental_alter_configs([resource])[resource].result()
 
+    def delete(self, name: str) -> None:
+        """Delete a topic; returns when it is gone."""
+        self._admin.delete_topics([name])[name].result()
+        deadline = time.monotonic() + WAIT_S
+        while self.exists(name):
+            assert time.monotonic() < deadline, f"topic {name} does not go"
+
     def settings(self, name: str) -> dict[str, str]:
         """The topic's settings, with the broker's defaults."""
         resource = ConfigResource(ResourceType.TOPIC, name)

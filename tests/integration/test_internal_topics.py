@@ -17,7 +17,7 @@ from fakes.topics import Topics
 from fastconnect.errors import ConfigError, ConfigStoreError, OffsetStoreError, StatusStoreError, StoreError
 from fastconnect.states import TargetState, TaskId
 from fastconnect.storage import wire
-from fastconnect.storage.internal_topics import InternalTopic, extra_setting_warnings, extra_settings, prepare
+from fastconnect.storage.internal_topics import InternalTopic, prepare
 from fastconnect.storage.kafka_configs import KafkaConfigStore
 from fastconnect.storage.kafka_offsets import KafkaOffsetStore, OffsetTopic
 from fastconnect.storage.kafka_statuses import KafkaStatusStore
@@ -42,31 +42,14 @@ def compacted(topics: Topics, name: str, partitions: int = 1) -> str:
 def test_missing_topics_are_made_compacted_with_the_settings_given(
     topics: Topics, client: dict[str, str], fresh_topic: str
 ) -> None:
-    settings = extra_settings(
-        "offset",
-        {
-            "offset.storage.topic": fresh_topic,
-            "offset.storage.partitions": "3",
-            "offset.storage.replication.factor": "1",
-            "offset.storage.cleanup.policy": "delete",
-            "offset.storage.segment.ms": "123456",
-            "offset.storage.file.filename": "x",
-            "status.storage.segment.ms": "1",
-        },
+    wanted = InternalTopic(
+        name=fresh_topic, key="offset.storage.topic", partitions=3, replicas=1, settings={"segment.ms": "123456"}
     )
-    wanted = InternalTopic(name=fresh_topic, key="offset.storage.topic", partitions=3, replicas=1, settings=settings)
     assert prepare([wanted], client) == [fresh_topic]
     made = topics.settings(fresh_topic)
     assert topics.partitions(fresh_topic) == 3
     assert (made["cleanup.policy"], made["segment.ms"]) == ("compact", "123456")
     assert prepare([wanted], client) == []
-
-
-def test_what_a_worker_file_cannot_set_of_them_is_told() -> None:
-    given = {"config.storage.cleanup.policy": "delete", "config.storage.partitions": "2", "offset.storage.cleanup.policy": "x"}
-    assert len(extra_setting_warnings("config", given)) == 2
-    assert extra_setting_warnings("offset", given) == ["offset.storage.cleanup.policy has no effect: it is always compact"]
-    assert extra_setting_warnings("status", given) == []
 
 
 def test_the_brokers_defaults_can_be_asked_for(topics: Topics, client: dict[str, str], fresh_topic: str) -> None:
@@ -280,6 +263,23 @@ def test_two_workers_see_each_others_statuses_and_a_safe_write_gives_way_to_the_
     two.refresh(20_000)
     assert two.get("orders") == status("RUNNING")
     two.stop()
+
+
+def test_a_topic_that_is_made_anew_is_told_and_read_from_its_beginning(
+    topics: Topics, client: dict[str, str], fresh_topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    compacted(topics, fresh_topic)
+    store = KafkaConfigStore(fresh_topic, client)
+    store.start(Heard())
+    for number in range(5):
+        store.put_connector(f"old-{number}", CONFIG)
+    topics.delete(fresh_topic)
+    compacted(topics, fresh_topic)
+    topics.write(fresh_topic, wire.properties(CONFIG), key=wire.connector_key("new"))
+    until(lambda: "new" in store.snapshot().connectors, "the new topic is read")
+    assert "old-4" in store.snapshot().connectors
+    assert f"Topic {fresh_topic} begins anew" in caplog.text
+    store.stop()
 
 
 # ---- offsets ----
