@@ -14,6 +14,7 @@ from fastconnect.api.config import Config, ConfigField
 from fastconnect.api.converter import Converter
 from fastconnect.config import connector as source_connector
 from fastconnect.config.distributed import DistributedConfig
+from fastconnect.config.rest import RestConfig, TlsConfig
 from fastconnect.config.worker import WorkerConfig
 
 PAGE = Path(__file__).with_name("configuration.md")
@@ -78,6 +79,13 @@ def _runtime() -> Iterator[str]:
     yield "The file that `--worker` names. Beside these keys: `producer.*` for the producers of all source tasks,\n"
     yield "`consumer.*` for the consumers of all sink tasks, and Kafka's own security keys for both.\n\n"
     yield _table(WorkerConfig.fields())
+    yield "\n## The REST API\n\n"
+    yield "Keys of the worker's file, for a worker that answers it; what it answers is told in [rest.md](rest.md).\n\n"
+    yield _table(RestConfig.fields())
+    yield "\n### TLS of the REST API\n\n"
+    yield "For https listeners. With `listeners.https.` or `admin.listeners.https.` before them they are those listeners'\n"
+    yield "own, and then none of those without a prefix counts there.\n\n"
+    yield _table(TlsConfig.fields())
     yield "\n## A distributed worker\n\n"
     yield "What a member of a group (`fastconnect run --distributed --worker FILE`) has beside that. Other keys that begin\n"
     yield "with `config.storage.`, `offset.storage.` or `status.storage.` are settings of that topic, if it is made.\n"
