@@ -10,34 +10,58 @@ from typing import Any
 
 import click
 
-from fastconnect.errors import ConfigError, ConnectError
+from fastconnect.cli.exit_codes import exit_code_of
+from fastconnect.cli.output import printable_lines
+from fastconnect.errors import ConnectError
 
 SUBCOMMANDS = {
     "run": ("fastconnect.cli.run:run", "Run connectors until stopped, or until their sources have ended."),
     "ingest": ("fastconnect.cli.ingest:ingest", "Load files into a topic, and go on where an earlier run ended."),
     "validate": ("fastconnect.cli.validate:validate", "Say everything that is wrong with connector files."),
     "new": ("fastconnect.cli.new:new", "Make a project folder for a connector of your own."),
-    "plugins": ("fastconnect.cli.plugins:plugins", "List the connectors and converters that are installed."),
+    "plugins": (
+        "fastconnect.cli.plugins:plugins",
+        "List the connectors and converters that are installed, here or in a cluster.",
+    ),
     "broker": ("fastconnect.cli.broker:broker", "Start, stop and look after the embedded Kafka broker."),
-    "offsets": ("fastconnect.cli.offsets:offsets", "Show or reset the source offsets of standalone connectors."),
+    "offsets": ("fastconnect.cli.offsets:offsets", "Show, change or reset how far connectors have come."),
     "rest-user": ("fastconnect.cli.rest_user:rest_user", "Make a line for the password file of the REST API."),
     "completion": ("fastconnect.cli.completion:completion", "Print what a shell needs to complete fastconnect's commands."),
 }
 """Name -> where it is, and its line in the help. A subcommand is imported when it is called, so that starting stays quick."""
+
+CLUSTER_SUBCOMMANDS = {
+    "connectors": ("fastconnect.cli.connectors:connectors", "List the connectors and their states."),
+    "status": ("fastconnect.cli.status:status", "Say how connectors and their tasks are, and why one has failed."),
+    "create": ("fastconnect.cli.create:create", "Create connectors."),
+    "apply": ("fastconnect.cli.apply:apply", "Make the connectors what files say: create, update, and delete if wanted."),
+    "config": ("fastconnect.cli.config:config", "Show and change the configuration of a connector."),
+    "delete": ("fastconnect.cli.delete:delete", "Delete connectors."),
+    "pause": ("fastconnect.cli.pause:pause", "Have connectors do nothing for a while."),
+    "resume": ("fastconnect.cli.resume:resume", "Have paused or stopped connectors run again."),
+    "stop": ("fastconnect.cli.stop:stop", "Take the tasks of connectors away; what they are stays."),
+    "restart": ("fastconnect.cli.restart:restart", "Restart connectors, their tasks, or what has failed."),
+    "tasks": ("fastconnect.cli.tasks:tasks", "List the tasks of a connector."),
+    "topics": ("fastconnect.cli.topics:topics", "List the topics that a connector has used."),
+    "loggers": ("fastconnect.cli.loggers:loggers", "List and set log levels."),
+    "context": ("fastconnect.cli.context:context", "Name clusters, and say which one is asked."),
+}
+"""Those that ask a running cluster over REST, ours or Kafka Connect's."""
 
 
 class LazyGroup(click.Group):
     """A group that knows its subcommands by name only, until one of them is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The names, in the order of the table."""
-        return list(SUBCOMMANDS)
+        """The names, in the order of the tables."""
+        return [*SUBCOMMANDS, *CLUSTER_SUBCOMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import a subcommand; None if there is none of this name."""
-        if cmd_name not in SUBCOMMANDS:
+        found = SUBCOMMANDS.get(cmd_name) or CLUSTER_SUBCOMMANDS.get(cmd_name)
+        if found is None:
             return None
-        module, _, name = SUBCOMMANDS[cmd_name][0].partition(":")
+        module, _, name = found[0].partition(":")
         command = getattr(import_module(module), name)
         if not isinstance(command, click.Command):
             raise TypeError(f"{module}:{name} is not a command")
@@ -45,8 +69,9 @@ class LazyGroup(click.Group):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of subcommands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in SUBCOMMANDS.items()])
+        for title, table in (("Commands", SUBCOMMANDS), ("Commands that ask a cluster, ours or Java's", CLUSTER_SUBCOMMANDS)):
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in table.items()])
 
 
 def _print_version(ctx: click.Context, _param: click.Parameter, wanted: bool) -> None:
@@ -84,10 +109,12 @@ def fastconnect(ctx: click.Context, verbose: bool) -> None:
       fastconnect ingest 'logs/*.jsonl.gz' --topic logs --tasks 8
       fastconnect run orders.properties --worker worker.properties
       fastconnect validate orders.properties
+      fastconnect status --url http://connect:8083
 
     Exit codes: 0 all went well; 1 a task failed, or not everything was delivered; 2 the command or a configuration cannot
     be used; 3 a task could not deliver all in time when it was stopped, or had to be killed; 130 and 143 a job that
     should have run to its end was interrupted (by Ctrl-C, by SIGTERM) after everything it had read was delivered.
+    Of a cluster: 1 it refuses, or something FAILED; 4 no such connector; 5 nobody answers; 6 --wait waited too long.
     """
     ctx.ensure_object(dict)["verbose"] = verbose
 
@@ -136,8 +163,8 @@ def _tell(error: ConnectError, *, verbose: bool) -> int:
         import traceback
 
         traceback.print_exception(error)
-    click.echo(f"{click.style('Error:', fg='red', bold=True)} {error}", err=True)
-    return 2 if isinstance(error, ConfigError) or not error.retry_helps else 1
+    click.echo(f"{click.style('Error:', fg='red', bold=True)} {printable_lines(str(error))}", err=True)
+    return exit_code_of(error)
 
 
 def _wants_detail(words: list[str]) -> bool:

@@ -279,6 +279,8 @@ def _comes_again(answer: httpx2.Response, method: Method) -> bool:
             return "already exists" not in answer.text
         case 429 | 503:
             return True
+        case 500 if "because a rebalance is expected" in answer.text:  # so Kafka Connect tells some of its conflicts
+            return True
         case 500:  # a worker has asked another one for us, and that one is away
             return method != "POST" and "IO Error trying to forward REST request" in answer.text
         case 502 | 504:  # a proxy's
