@@ -11,7 +11,7 @@ import click
 from fastconnect.cli.cluster import cluster_options, wait_options
 from fastconnect.cli.exit_codes import FAILED, exit_code_of
 from fastconnect.cli.output import confirmed, counted, print_json, printable, say
-from fastconnect.errors import ClusterError, ClusterRefusedError, ConfigError, Fault
+from fastconnect.errors import ClusterError, ConfigError, Fault
 
 if TYPE_CHECKING:
     from fastconnect.cli.secrets import Secrets
@@ -167,17 +167,10 @@ def _validate(client: RestClient, todo: Plan) -> None:
     """
     faults = []
     for change in todo.changes:
-        if change.wanted is None:
-            continue
-        where = f"{change.wanted.origin}, connector {change.name}"
-        config = {"name": change.name, **change.wanted.config}
-        try:
-            found = client.validate(config).faults
-        except ClusterRefusedError as error:
-            if error.status not in (400, 404, 500):  # which is how workers say that they do not know the class
-                raise
-            found = [("connector.class", error.message)]
-        faults += [Fault(f"{where}: {key}", text) for key, text in found]
+        if change.wanted is not None:
+            where = f"{change.wanted.origin}, connector {change.name}"
+            config = {"name": change.name, **change.wanted.config}
+            faults += [Fault(f"{where}: {each.key}", each.message) for each in client.faults(config)]
     if faults:
         raise ConfigError("nothing was changed, for the cluster finds faults", faults=faults)
 

@@ -22,6 +22,8 @@ COLOURS = {
     "STOPPED": "cyan",
 }
 
+WIDEST_UNCUT = 30
+
 # Control characters (C0, DEL, C1), and those that turn the direction of writing or begin a line or paragraph: a name with
 # them could hide what a line says, or send a terminal commands. Lone surrogates cannot be written at all.
 _STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
@@ -75,11 +77,19 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str | int | None
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for header in headers:
-        table.add_column(header, no_wrap=True, overflow="ellipsis", header_style="bold")
+    for column, header in enumerate(headers):
+        longest = max(len(row[column]) for row in cells)
+        # The last column, which is the longest where there are long ones, is cut first.
+        least = min(longest, WIDEST_UNCUT) if column < len(headers) - 1 else None
+        table.add_column(header, no_wrap=True, overflow="ellipsis", header_style="bold", min_width=least)
     for row in cells:
-        table.add_row(*(Text(cell, style=COLOURS.get(cell.partition(" ")[0], "")) for cell in row))
+        table.add_row(*(Text(cell, style=_colour(cell)) for cell in row))
     Console().print(table)
+
+
+def _colour(cell: str) -> str:
+    """Of the first state in a cell: `FAILED`, `1 FAILED, 3 RUNNING`."""
+    return next((COLOURS[word] for word in cell.replace(",", "").split() if word in COLOURS), "")
 
 
 def counted(count: int, what: str) -> str:

@@ -13,7 +13,7 @@ import click
 
 from fastconnect.cli.cluster import cluster_options_if_given
 from fastconnect.cli.output import printable_lines
-from fastconnect.errors import ClusterRefusedError, ConfigError, Fault
+from fastconnect.errors import ConfigError, Fault
 
 if TYPE_CHECKING:
     from fastconnect.client.rest_client import RestClient
@@ -56,7 +56,7 @@ def _findings(path: Path, client: RestClient | None) -> list[dict[str, Any]]:
         return [{"file": str(path), "connector": None, "faults": faults, "warnings": []}]
     findings = []
     for connector in connectors:
-        faults, warnings = _checked(connector.config) if client is None else (_checked_by(client, connector.config), [])
+        faults, warnings = _checked(connector.config) if client is None else (client.faults(connector.config), [])
         findings.append({"file": str(path), "connector": connector.name or None, "faults": faults, "warnings": warnings})
     return findings
 
@@ -67,18 +67,6 @@ def _checked(config: dict[str, str | None]) -> tuple[list[Fault], list[str]]:
 
     validation = validate_config(config)
     return list(validation.faults), [str(warning) for warning in validation.warnings]
-
-
-def _checked_by(client: RestClient, config: dict[str, str | None]) -> list[Fault]:
-    """What a cluster finds wrong."""
-    if not config.get("connector.class"):
-        return [Fault("connector.class", "is missing")]
-    try:
-        return [Fault(key, text) for key, text in client.validate(config).faults]
-    except ClusterRefusedError as error:
-        if error.status not in (400, 404, 500):  # which is how workers say that they do not know the class
-            raise
-        return [Fault("connector.class", error.message)]
 
 
 def _print(finding: dict[str, Any]) -> None:

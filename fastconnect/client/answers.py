@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 
+from fastconnect.errors import Fault
+
 Config = dict[str, str | None]
 
 
@@ -139,9 +141,9 @@ class Validation(msgspec.Struct, frozen=True):
     configs: list[ValidatedKey] = []
 
     @property
-    def faults(self) -> list[tuple[str, str]]:
-        """Key and text of everything that is wrong."""
-        return [(each.value.name, error) for each in self.configs for error in each.value.errors]
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong."""
+        return [Fault(each.value.name, error) for each in self.configs for error in each.value.errors]
 
 
 class LoggerLevel(msgspec.Struct, frozen=True):

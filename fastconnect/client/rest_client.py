@@ -5,6 +5,7 @@ Every answer comes as typed data (answers.py). What goes wrong is a `ClusterErro
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -17,7 +18,7 @@ import msgspec
 from fastconnect.client import answers
 from fastconnect.client.answers import Config
 from fastconnect.client.cluster import Cluster
-from fastconnect.errors import ClusterError, ClusterRefusedError, ClusterUnreachableError, ConfigError
+from fastconnect.errors import ClusterError, ClusterRefusedError, ClusterUnreachableError, ConfigError, Fault
 
 CONNECT_WITHIN_S = 5.0
 ANSWER_WITHIN_S = 100.0  # a worker gives up after 90 s and says so
@@ -25,6 +26,8 @@ RETRY_FOR_S = 15.0  # a rebalance takes a few seconds
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.2, 2.0
 
 LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+
+_EXCEPTION = re.compile(r"^(?:[a-z]\w*\.)+\w+: ")
 
 T = TypeVar("T")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -190,6 +193,19 @@ class RestClient:
         plugin = config.get("connector.class") or ""
         path = f"/connector-plugins/{_segment(plugin)}/config/validate"
         return self._ask("PUT", path, answers.Validation, config)
+
+    def faults(self, config: Mapping[str, str | None]) -> list[Fault]:
+        """All that the cluster finds wrong with a connector's configuration; also that it does not know its class."""
+        if not config.get("connector.class"):
+            return [Fault("connector.class", "is missing")]
+        try:
+            return self.validate(config).faults
+        except ClusterRefusedError as error:
+            if error.status not in (400, 404, 500):  # which is how workers say that they do not know the class
+                raise
+            # Java's list of all classes that it knows is longer than a screen.
+            text = _EXCEPTION.sub("", error.message.partition(", available connectors are:")[0])
+            return [Fault("connector.class", text)]
 
     def loggers(self) -> dict[str, answers.LoggerLevel]:
         """The loggers of the worker that answers."""

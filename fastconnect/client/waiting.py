@@ -27,7 +27,7 @@ def wait_for(
     holds_s: float = 0.0,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> ConnectorStatus | None:
+) -> ConnectorStatus:
     """Wait until a connector and all its tasks are RUNNING, PAUSED or STOPPED.
 
     Args:
@@ -48,10 +48,10 @@ def wait_for(
         now = clock()
         outcome = _outcome(client, status, name, state)
         since = None if outcome is None else since if since is not None and since[0] == outcome else (outcome, now)
-        if since is not None:
+        if status is not None and since is not None:
             longest = max(holds_s, NO_TASKS_FOR_S if outcome == "no tasks" else 0.0)
             if now - since[1] >= longest:
-                if status is not None and outcome == "FAILED":
+                if outcome == "FAILED":
                     raise _failed(name, status)
                 return status
         if now - begun >= timeout_s:
