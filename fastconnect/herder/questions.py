@@ -23,6 +23,10 @@ Heard: TypeAlias = Callable[[ConnectorReport | None, bool], None]
 """Takes an answer, and whether more may follow; None as the last one: the process has ended as it should."""
 
 
+LISTING_MS = 60_000
+"""How long it may take to import the code of all plugins."""
+
+
 class Questions:
     """Asks plugin code, and knows who waits for which answer. For the herder's thread only.
 
@@ -105,7 +109,8 @@ class Questions:
             heard(report, goes_on)
 
         self._heard[self._last_request] = hear
-        self._send(RunConnector(self._last_request, action, name, dict(config), self._timeout_ms, given))
+        timeout_ms = LISTING_MS if action == "plugins" else self._timeout_ms
+        self._send(RunConnector(self._last_request, action, name, dict(config), timeout_ms, given))
         return self._last_request
 
     def drop(self, request: int | None) -> None:

@@ -5,6 +5,7 @@ What changes something, and so may be another worker's business, is in standalon
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import importlib.metadata
 import threading
@@ -16,6 +17,7 @@ import msgspec
 from msgspec import UNSET
 
 from fastconnect.config.worker import WorkerConfig
+from fastconnect.errors import ConnectError
 from fastconnect.herder import metrics_export
 from fastconnect.herder.answers import (
     ConnectorDescription,
@@ -204,7 +206,8 @@ class StoredHerder(Herder):
     async def know_plugins(self, config: Properties) -> None:
         """Wait until it is known what the connector of this configuration is, if that can be known."""
         if self.work.questions.kind_of(config) == "unknown" and not self.work.questions.knows_plugins:
-            await result_of(self.work.questions.plugins())
+            with contextlib.suppress(ConnectError):  # then it stays unknown
+                await result_of(self.work.questions.plugins())
 
     def description(self, name: str) -> ConnectorDescription:
         """A connector as `GET /connectors/{name}` shows it."""

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Annotated, Any, NoReturn
 
 from fastconnect import (
@@ -20,6 +20,7 @@ from fastconnect import (
     Config,
     ConnectError,
     DataError,
+    Fault,
     Meta,
     Polled,
     RetriableError,
@@ -28,6 +29,7 @@ from fastconnect import (
     SourceTask,
     Topic,
 )
+from fastconnect.api.record import Offset, Partition
 
 
 class FaultyConfig(Config):
@@ -38,6 +40,11 @@ class FaultyConfig(Config):
     count: Annotated[int, Meta(description="How many records each task has.")] = 10
     after: Annotated[int, Meta(description="How many of them come before the fault.")] = 5
     once: Annotated[str | None, Meta(description="A file that is made by the fault, which then never happens again.")] = None
+
+    def check(self) -> Iterable[Fault]:
+        """Misbehave while the configuration is validated."""
+        _misbehave(self, "validation")
+        return ()
 
 
 class FaultyTask(SourceTask[FaultyConfig]):
@@ -65,12 +72,9 @@ class FaultyTask(SourceTask[FaultyConfig]):
         return SourceRecord(topic or self.config.topic, value, None, {"of": "faulty"}, {"next": self._next})
 
     def _misbehave(self, where: str) -> Any:
-        fault, _, place = self.config.fault.rpartition("-in-")
-        if place != where or (self.config.once is not None and os.path.exists(self.config.once)):
+        fault = _fault_of(self.config, where)
+        if fault is None:
             return None
-        if self.config.once is not None:
-            with open(self.config.once, "x"):
-                pass
         if fault == "return-a-dict":
             return {"not": "a list"}
         if fault == "return-unserialisable":
@@ -89,13 +93,39 @@ class FaultySource(SourceConnector[FaultyConfig]):
 
     task_class = FaultyTask
 
+    def start(self, config: FaultyConfig) -> None:
+        super().start(config)
+        _misbehave(config, "connector-start")
+
     def task_configs(self, max_tasks: int) -> Sequence[Mapping[str, str] | Config]:
-        fault, _, place = self.config.fault.rpartition("-in-")
-        if place == "task-configs":
-            if fault == "too-many":
-                return [self.config] * (max_tasks + 2)
-            FAULTS[fault](None)
+        if self.config.fault == "too-many-in-task-configs":
+            return [self.config] * (max_tasks + 2)
+        _misbehave(self.config, "task-configs")
         return [self.config] * max_tasks
+
+    def alter_offsets(self, config: FaultyConfig, offsets: Sequence[tuple[Partition, Offset | None]]) -> bool:
+        _misbehave(config, "alter-offsets")
+        return True
+
+    def stop(self) -> None:
+        _misbehave(self.config, "connector-stop")
+
+
+def _misbehave(config: FaultyConfig, where: str) -> None:
+    fault = _fault_of(config, where)
+    if fault is not None:
+        FAULTS[fault](None)
+
+
+def _fault_of(config: FaultyConfig, where: str) -> str | None:
+    """What is to go wrong at this place, if anything is."""
+    fault, _, place = config.fault.rpartition("-in-")
+    if place != where or (config.once is not None and os.path.exists(config.once)):
+        return None
+    if config.once is not None:
+        with open(config.once, "x"):
+            pass
+    return fault
 
 
 def _raise(_: object) -> NoReturn:
