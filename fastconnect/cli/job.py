@@ -66,6 +66,15 @@ PRELOADED = (
 )
 """Imported once before the first fork, so that a process costs few milliseconds and little memory of its own."""
 
+PRELOADED_FOR_GROUPS = (
+    "fastconnect.herder.distributed",
+    "fastconnect.herder.connections",
+    "fastconnect.rest.server",
+    "confluent_kafka.admin",
+    "httpx2",
+)
+"""The same for a distributed worker: a herder that is started anew has to be there again before the leases of its tasks end."""
+
 
 class Kafka(msgspec.Struct, frozen=True):
     """The cluster to write to: the worker's properties with `bootstrap.servers`, and a name that tells clusters apart."""
@@ -296,7 +305,7 @@ def preload(worker: WorkerConfig) -> None:
     Raises:
         ConfigError: `plugin.preload` names something that is not installed, or that cannot be imported.
     """
-    for name in PRELOADED:
+    for name in (*PRELOADED, *(PRELOADED_FOR_GROUPS if worker.distributed else ())):
         importlib.import_module(name)
     faults = [fault for name in worker.plugin_preload if (fault := _preload_plugin(name)) is not None]
     if faults:

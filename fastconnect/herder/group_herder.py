@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from typing import TypeVar
 
@@ -38,7 +38,7 @@ from fastconnect.herder.stored_herder import StoredHerder
 from fastconnect.herder.work import Work, about_connector
 from fastconnect.logs import facts
 from fastconnect.states import State, TargetState, TaskId
-from fastconnect.storage.config_store import SessionKey
+from fastconnect.storage.config_store import Properties, SessionKey
 from fastconnect.storage.status_store import StoredTopic
 from fastconnect.supervisor.control import Inventory, Report, TaskStatus
 from fastconnect.supervisor.restarts import RestartPolicy
@@ -164,39 +164,69 @@ class GroupHerder(StoredHerder):
             self.loop.begin(lambda: self._start(inventory))
 
     async def _start(self, inventory: Inventory) -> None:
+        kept = msgspec.msgpack.decode(inventory.remembered, type=_Kept) if inventory.remembered else None
+        resumes = kept is not None and kept.member is not None
+        ended = self._stop_stray(kept)
+        plugins = self.work.questions.plugins()  # of each it is then known what it is, and its version
         try:
-            kept = msgspec.msgpack.decode(inventory.remembered or b"", type=_Kept) if inventory.remembered else None
-            ended = self._stop_stray(kept)
-            plugins = self.work.questions.plugins()  # of each it is then known what it is, and its version
-            statuses = self.loop.run_in_pool(self.statuses.start)
+            if resumes:
+                await self._go_on(kept, ended)
             await self._insist("creating or checking the internal topics", self._prepare)
-            try:
+            if not resumes:
+                statuses = self._alongside(lambda: self._insist("reading to the end of the status topic", self.statuses.start))
+                await self._insist("reading to the end of the config topic", self._start_configs)
                 await result_of(statuses)
-            except StoreError:
-                await self._insist("reading to the end of the status topic", self.statuses.start)
-            await self._insist(
-                "reading to the end of the config topic", lambda: self.configs.start(ConfigEvents(self.loop, self))
-            )
+                await result_of(ended)
         except ConnectError as error:
             if inventory.tasks:
                 raise  # another herder may have more luck; the tasks go on for as long as their lease
             self.work.finish(EXIT_UNUSABLE, str(error))
             return
-        self._configured = configured(self.configs.snapshot())
+        with contextlib.suppress(ConnectError):
+            await result_of(plugins)
+        if not resumes:
+            self._join()
         with self.loop.doing("joining the group"):
-            await result_of(ended)
-            with contextlib.suppress(ConnectError):
-                await result_of(plugins)
-            if kept is not None and kept.member is not None:
-                self.member.restore(kept.member)
-                self.group.adoptable = kept.held.connectors
-                self._resumed = True
-                self.loop.release()  # most of what is asked need not wait for the coordinator
-            self._member_begun = True
-            self.member.start()
-            self._turn()
             await result_of(self._joined)
         self.loop.release()
+
+    async def _go_on(self, kept: _Kept | None, ended: Future[None]) -> None:
+        """Be the member that an earlier herder was, as soon as may be: the leases of the tasks do not wait for long."""
+        assert kept is not None
+        assert kept.member is not None
+        statuses = self._alongside(lambda: self._insist("reading to the end of the status topic", self.statuses.start))
+        await self._insist("reading to the end of the config topic", self._start_configs)
+        await result_of(ended)
+        self.member.restore(kept.member)
+        self.group.adoptable = kept.held.connectors
+        self._resumed = True
+        self._join()
+        await result_of(statuses)
+        self.loop.release()  # most of what is asked need not wait for the coordinator
+
+    def _start_configs(self) -> None:
+        self.configs.start(ConfigEvents(self.loop, self))
+
+    def _join(self) -> None:
+        self._configured = configured(self.configs.snapshot())
+        self._member_begun = True
+        self.member.start()
+        self._turn()
+
+    def _alongside(self, what: Callable[[], Coroutine[object, object, object]]) -> Future[None]:
+        """Do something while other things are done."""
+        done: Future[None] = Future()
+
+        async def run() -> None:
+            try:
+                await what()
+            except ConnectError as error:
+                done.set_exception(error)
+            else:
+                done.set_result(None)
+
+        self.loop.begin(run)
+        return done
 
     def _stop_stray(self, kept: _Kept | None) -> Future[None]:
         """Stop what runs here but is not this worker's; the group hears of this worker only when it has ended."""
@@ -339,21 +369,12 @@ class GroupHerder(StoredHerder):
             logger.warning("Connector has no work: it gave no task configurations.", extra=about_connector(name))
         self.sender.send(name, [dict(config) for config in configs])
 
-    def _store_task_configs(self, name: str, configs: object) -> Future[None]:
-        done: Future[None] = Future()
-
+    def _store_task_configs(self, name: str, configs: Sequence[Properties]) -> Future[None]:
         async def store() -> None:
-            try:
-                await self.leader.put_task_configs(name, configs)  # type: ignore[arg-type]
-            except ConnectorNotFoundError:
-                done.set_result(None)  # it is gone, and its tasks with it
-            except ConnectError as error:
-                done.set_exception(error)
-            else:
-                done.set_result(None)
+            with contextlib.suppress(ConnectorNotFoundError):  # it is gone, and its tasks with it
+                await self.leader.put_task_configs(name, configs)
 
-        self.loop.begin(store)
-        return done
+        return self._alongside(store)
 
     def on_task_status(self, status: TaskStatus) -> None:
         """See WorkListener."""
