@@ -29,6 +29,7 @@ ORDER = (
     "sink_json_vs_connect",
     "file_sink_vs_connect",
     "idle_memory",
+    "many_connectors",
     "start_time",
     "recovery",
     "scaling",
