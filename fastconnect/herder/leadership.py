@@ -59,6 +59,7 @@ class Leadership:
         members: Mapping[str, bytes],
         snapshot: ConfigSnapshot,
         *,
+        before: Protocol | None,
         completed: int,
         generation: int,
     ) -> dict[str, bytes]:
@@ -66,7 +67,9 @@ class Leadership:
 
         Args:
             leader: the member id of this worker.
+            protocol: what the group speaks now.
             snapshot: what should run, as far as this worker has read the config topic.
+            before: what this worker spoke before; None: it is new.
             completed: the generation that this worker completed last.
             generation: the one that is being made.
         """
@@ -76,7 +79,12 @@ class Leadership:
         if snapshot.offset < offset:
             round_, error = Round(assigned={}, revoked={}, running={}), AssignmentError.CONFIG_MISMATCH
         else:
-            round_, error = self._round(states, configured(snapshot), protocol, completed, generation), AssignmentError.NONE
+            wanted = configured(snapshot)
+            if protocol is Protocol.EAGER and before not in (None, Protocol.EAGER):
+                # From now on nobody says what it runs. All have to stop first, as they do when they get nothing; then they
+                # join again.
+                wanted = NOTHING
+            round_, error = self._round(states, wanted, protocol, completed, generation), AssignmentError.NONE
             offset = snapshot.offset
             self._state = LeaderState(
                 memory=self._assignor.memory,

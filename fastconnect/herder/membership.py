@@ -46,7 +46,7 @@ LONGEST_BEAT_MS = 1_000
 Kafka Connect's three seconds between two heartbeats, work that moves would stand still for so long."""
 
 _RETRY_S = 0.1
-_LONGEST_RETRY_S = 5.0
+_LONGEST_RETRY_S = 1.0
 _JOIN_SLICE_MS = 5_000
 _NEW_CONNECTION_AFTER_S = 30.0  # without a coordinator: the addresses of all brokers may have changed meanwhile
 
@@ -126,9 +126,9 @@ class GroupMember:
         self._leadership = Leadership(config.max_delay_ms, _boot_ms)
         self._lock = threading.RLock()  # of all that follows
         self._wake = threading.Event()
+        self._ending = threading.Event()
         self._client: CoordinatorClient | None = None
         self._thread: threading.Thread | None = None
-        self._closing = False
         self._held = NOTHING  # what this worker runs, as the group knows
         self._membership: Membership | None = None
         self._protocol: Protocol | None = None  # of the last assignment
@@ -203,7 +203,7 @@ class GroupMember:
     def leave(self, timeout_ms: int = 2_000) -> None:
         """Leave the group: its other members get this worker's work at once, so it must have ended. Then as `close`."""
         with self._lock:
-            self._closing = True
+            self._ending.set()
             client = self._client
         self._wake.set()
         if client is not None:
@@ -214,7 +214,7 @@ class GroupMember:
     def close(self) -> None:
         """End the threads. The coordinator is told nothing: until the session ends, another process may go on by `state`."""
         with self._lock:
-            self._closing = True
+            self._ending.set()
             client = self._client
         self._wake.set()
         if client is not None:
@@ -247,24 +247,27 @@ class GroupMember:
 
     def _run(self) -> None:
         wait_s = _RETRY_S
-        while not self._is_closing():
+        while not self._ending.is_set():
             try:
                 self._turn()
             except Exception as error:
-                if self._is_closing():
+                if self._ending.is_set():
                     return
                 if is_final(error):
                     self._fail(error)
                     return
-                logger.warning(
+                expected = isinstance(error, (errors.KafkaError, ConnectError))
+                logger.log(
+                    logging.DEBUG if expected and wait_s > _RETRY_S else logging.WARNING,  # once until it is over
                     "The group of this worker cannot be joined yet; trying again.",
-                    extra=logs.facts(group=self._config.group_id, reason=_reason(error), wait_ms=int(wait_s * 1000)),
-                    exc_info=None if isinstance(error, (errors.KafkaError, ConnectError)) else error,
+                    extra=self._facts(reason=_reason(error)),
+                    exc_info=None if expected else error,
                 )
-                self._wake.wait(wait_s)
+                self._ending.wait(wait_s)
                 wait_s = min(wait_s * 2, _LONGEST_RETRY_S)
             else:
-                wait_s = _RETRY_S
+                if self._away_since_ns is None:
+                    wait_s = _RETRY_S
 
     def _turn(self) -> None:
         client = self._client or self._connect()
@@ -298,7 +301,7 @@ class GroupMember:
         }
         client = CoordinatorClient(settings, self)
         with self._lock:
-            if self._closing:
+            if self._ending.is_set():
                 raise GroupError("the worker is being stopped")
             self._client = client
         try:
@@ -371,11 +374,13 @@ class GroupMember:
         except GroupProtocolError as error:
             logger.error("The leader's assignment cannot be read.", extra=self._facts(reason=error.message))
             self._lose("its leader's assignment cannot be read")
-            self._wake.wait(_LONGEST_RETRY_S)
+            self._ending.wait(_LONGEST_RETRY_S)
             return
         with self._lock:
-            self._protocol = protocol = Protocol.named(joined.protocol)
+            before, protocol = self._protocol, Protocol.named(joined.protocol)
+            self._protocol = protocol
             if protocol is Protocol.EAGER:
+                self._rejoin |= before not in (None, Protocol.EAGER)
                 revoked = self._held - assignment.assigned
                 self._held = assignment.assigned
             else:
@@ -429,7 +434,7 @@ class GroupMember:
         self._unsynced = 0
         if failed:
             # Others have to catch up too: the leader decides as soon as it has read as far as they.
-            self._wake.wait(_RETRY_S)
+            self._ending.wait(_RETRY_S)
             self.request_rejoin()
         return not failed
 
@@ -449,10 +454,7 @@ class GroupMember:
         if self._client is not None:
             with contextlib.suppress(errors.KafkaError):
                 self._client.leave(self._config.sync_timeout_ms)
-        until = _boot_ms() + int(wait_s * 1000)
-        while not self._is_closing() and (left_ms := until - _boot_ms()) > 0:
-            self._wake.wait(left_ms / 1000)
-            self._wake.clear()
+        self._ending.wait(wait_s)
 
     def _idle_s(self) -> float:
         longest_s = min(5.0, self._config.rebalance_timeout_ms / 3000)
@@ -475,7 +477,7 @@ class GroupMember:
             self._membership = self._resumed = None
             self._joined = None
             self._rejoin = True
-            if not was_member or self._closing:
+            if not was_member or self._ending.is_set():
                 return
             logger.warning(f"This worker stops its work, for {why}.", extra=self._facts())
             self._stopping += 1
@@ -492,9 +494,6 @@ class GroupMember:
             client = self._client
         if client is not None:
             self._disconnect(client)
-
-    def _is_closing(self) -> bool:
-        return self._closing
 
     def _facts(self, **values: object) -> dict[str, Any]:
         return logs.facts(group=self._config.group_id, **values)
@@ -519,6 +518,7 @@ class GroupMember:
             Protocol.named(protocol),
             members,
             self._configs.snapshot(),
+            before=self._protocol,
             completed=self.generation,
             generation=generation,
         )
