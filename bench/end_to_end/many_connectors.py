@@ -42,15 +42,15 @@ def _run(turn: Turn, config: str) -> Figures:
     argv += ["--worker", str(ours.worker_file(turn)), "--rest", "127.0.0.1:0"]
     began = time.monotonic()
     with ours.start(turn, argv) as program:
-        wait_until(lambda: _url(turn.folder / "fastconnect.log", program), "the REST API listens", every_s=0.1)
-        url = _url(turn.folder / "fastconnect.log", program)
+        wait_until(lambda: rest_url(turn.folder / "fastconnect.log", program), "the REST API listens", every_s=0.1)
+        url = rest_url(turn.folder / "fastconnect.log", program)
         wait_until(partial(_all_run, url, count), "all tasks run", every_s=0.25)
         figures = {"all_running_seconds": time.monotonic() - began, "start_cpu_seconds": cpu_seconds_of(tree_of(program.pid))}
         time.sleep(SETTLE_S)
         return figures | _idle(program) | _asked(url)
 
 
-def _url(log: Path, program: Program) -> str:
+def rest_url(log: Path, program: Program) -> str:
     """Where the REST API listens, as the log says; empty until it does."""
     if program.poll():
         raise ProgramFailedError(f"It ended too early:\n{program.last_words()}")
