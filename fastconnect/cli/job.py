@@ -69,6 +69,7 @@ PRELOADED = (
 PRELOADED_FOR_GROUPS = (
     "fastconnect.herder.distributed",
     "fastconnect.herder.connections",
+    "fastconnect.storage.kafka_offsets",
     "fastconnect.rest.server",
     "confluent_kafka.admin",
     "httpx2",
