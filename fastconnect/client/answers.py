@@ -111,7 +111,7 @@ class ConfigKey(msgspec.Struct, frozen=True):
     """The definition of a key of a plugin's configuration."""
 
     name: str
-    type: str
+    type: str = "STRING"
     required: bool = False
     default_value: str | None = None
     importance: str = ""

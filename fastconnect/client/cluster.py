@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
@@ -88,7 +89,8 @@ def parse_urls(text: str) -> tuple[tuple[str, ...], str | None, str | None]:
             port = split.port
         except ValueError:
             port = -1
-        if split.scheme not in ("http", "https") or not split.hostname or port == -1 or split.query or split.fragment:
+        host = re.fullmatch(r"[\w.:%-]+", split.hostname or "")
+        if split.scheme not in ("http", "https") or host is None or port == -1 or split.query or split.fragment:
             shown = urlunsplit(split._replace(netloc=split.netloc.rpartition("@")[2]))
             raise ConfigError(f"{shown!r} is no address of a REST API", hint="such as http://localhost:8083")
         if split.username is not None:
