@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from starlette.responses import Response
 
 from fastconnect.rest import bodies
@@ -20,9 +22,23 @@ async def alter(call: Call) -> Response:
     if not given:
         raise BadRequestError("Partitions / offsets need to be provided for an alter offsets request")
     pairs = [(each.partition, each.offset) for each in given]
+    if any(_has_too_large_number(part) for pair in pairs for part in pair):
+        raise BadRequestError("Numbers in partitions and offsets must fit into 64 bits")
     return answer({"message": await call.result(call.herder.alter_offsets(call.name, pairs))})
 
 
 async def reset(call: Call) -> Response:
     """Forget all offsets of a stopped connector."""
     return answer({"message": await call.result(call.herder.reset_offsets(call.name))})
+
+
+def _has_too_large_number(value: Any) -> bool:
+    """Whether there is a whole number that neither Kafka Connect's offsets nor ours can hold."""
+    match value:
+        case int():
+            return not -(1 << 63) <= value < 1 << 63
+        case dict():
+            return any(_has_too_large_number(each) for each in value.values())
+        case list():
+            return any(_has_too_large_number(each) for each in value)
+    return False

@@ -8,20 +8,10 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 import pytest
+from fakes.malformed import HOST, NO_HTTP, STRANGE, exchange
 
 from fastconnect.rest import call, http_protocol
 from fastconnect.rest.server import RestServer
-
-
-def raw(url: str, data: bytes, timeout_s: float = 20) -> bytes:
-    """What comes back for these bytes until the server hangs up."""
-    parts = urlsplit(url)
-    with socket.create_connection((parts.hostname or "", parts.port or 0), timeout=timeout_s) as connection:
-        connection.sendall(data)
-        answer = b""
-        while chunk := connection.recv(65536):
-            answer += chunk
-        return answer
 
 
 def status_of(answer: bytes) -> int:
@@ -32,26 +22,9 @@ def body_of(answer: bytes) -> object:
     return json.loads(answer.partition(b"\r\n\r\n")[2])
 
 
-MALFORMED = {
-    "no http": b"hello\r\n\r\n",
-    "tls on a plain port": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    "no host": b"GET / HTTP/1.1\r\n\r\n",
-    "two hosts": b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n",
-    "length, chunks": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
-    "two lengths": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello!",
-    "a negative length": b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
-    "an unknown coding": b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
-    "a chunk without size": b"POST /connectors HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
-    "a space before the colon": b"GET / HTTP/1.1\r\nHost : localhost\r\n\r\n",
-    "a folded header": b"GET / HTTP/1.1\r\nHost: localhost\r\nX: a\r\n\tb c\x00\r\n\r\n",
-    "control characters in the target": b"GET /\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n",
-    "another version": b"GET / HTTP/9.9\r\nHost: localhost\r\n\r\n",
-}
-
-
-@pytest.mark.parametrize("name", MALFORMED)
+@pytest.mark.parametrize("name", NO_HTTP)
 def test_what_is_no_http_is_400_in_json_and_the_end_of_the_connection(client, name):
-    answer = raw(client.url, MALFORMED[name])
+    answer = exchange(client.url, NO_HTTP[name])
     assert status_of(answer) == 400, answer
     assert b"content-type: application/json" in answer.lower()
     assert b"connection: close" in answer.lower()
@@ -59,11 +32,19 @@ def test_what_is_no_http_is_400_in_json_and_the_end_of_the_connection(client, na
     assert client.ask("GET", "/connectors").status == 200
 
 
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_is_strange_is_refused_in_json_or_answered(client, name):
+    answer = exchange(client.url, STRANGE[name] + HOST + b"Connection: close\r\n\r\n" + b"{}")
+    assert status_of(answer) < 500, answer
+    assert b"text/html" not in answer.lower()
+    assert status_of(answer) == 200 or isinstance(body_of(answer), dict)
+
+
 def test_headers_end_at_8_kib(client):
-    answer = raw(client.url, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000)
+    answer = exchange(client.url, b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 10_000)
     assert status_of(answer) == 431
     fits = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX: " + b"x" * 7_000 + b"\r\n\r\n"
-    assert status_of(raw(client.url, fits)) == 200
+    assert status_of(exchange(client.url, fits)) == 200
 
 
 def test_a_body_ends_at_1_mib(client):
@@ -76,17 +57,19 @@ def test_a_body_ends_at_1_mib(client):
 def test_a_body_in_chunks_ends_there_too(client):
     head = b"POST /connectors HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     head += b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
-    answer = raw(client.url, head + b"10000\r\n" + b"x" * 65536 + b"\r\n" + b"100000\r\n" + b"x" * (1 << 20) + b"\r\n0\r\n\r\n")
+    answer = exchange(
+        client.url, head + b"10000\r\n" + b"x" * 65536 + b"\r\n" + b"100000\r\n" + b"x" * (1 << 20) + b"\r\n0\r\n\r\n"
+    )
     assert status_of(answer) == 413
 
 
 def test_headers_that_do_not_arrive_are_408(serve: Callable[..., RestServer], monkeypatch):
     monkeypatch.setattr(http_protocol, "HEADERS_WITHIN_S", 0.1)
     url = serve().url
-    assert status_of(raw(url, b"")) == 408
-    assert status_of(raw(url, b"GET / HTTP/1.1\r\nHost: loc")) == 408
+    assert status_of(exchange(url, b"")) == 408
+    assert status_of(exchange(url, b"GET / HTTP/1.1\r\nHost: loc")) == 408
     # The second request of a connection has as little time as the first.
-    second = raw(url, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /conn")
+    second = exchange(url, b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /conn")
     assert status_of(second) == 200
     assert b"HTTP/1.1 408" in second
 
@@ -110,7 +93,7 @@ def test_more_than_the_allowed_connections_are_sent_away(serve: Callable[..., Re
         for each in kept:
             each.sendall(b"GET /connectors HTTP/1.1\r\nHost: localhost\r\n\r\n")
             assert status_of(each.recv(65536)) == 200
-        answer = raw(client.url, b"")
+        answer = exchange(client.url, b"")
         assert (status_of(answer), b"retry-after: 1" in answer.lower()) == (503, True)
     finally:
         for each in kept:
@@ -119,7 +102,7 @@ def test_more_than_the_allowed_connections_are_sent_away(serve: Callable[..., Re
 
 def test_requests_of_one_connection_are_answered_in_order(client):
     ask = b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n"
-    answer = raw(client.url, ask % (b"/connectors", b"") + ask % (b"/nope", b"Connection: close\r\n"))
+    answer = exchange(client.url, ask % (b"/connectors", b"") + ask % (b"/nope", b"Connection: close\r\n"))
     assert answer.index(b"200 OK") < answer.index(b"404 Not Found")
 
 

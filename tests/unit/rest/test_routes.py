@@ -163,6 +163,15 @@ def test_no_offsets_are_400_in_kafka_connects_words(orders, body):
     assert answer.json["message"] == "Partitions / offsets need to be provided for an alter offsets request"
 
 
+@pytest.mark.parametrize("offset", [{"position": 1 << 63}, {"a": [{"b": -(1 << 63) - 1}]}])
+def test_offsets_that_do_not_fit_64_bits_are_400(orders, offset):
+    orders.ask("PUT", "/connectors/orders/stop")
+    answer = orders.ask("PATCH", "/connectors/orders/offsets", {"offsets": [{"partition": {"a": 1}, "offset": offset}]})
+    assert answer.status == 400
+    fits = {"partition": {"a": (1 << 63) - 1}, "offset": {"a": -(1 << 63)}}
+    assert orders.ask("PATCH", "/connectors/orders/offsets", {"offsets": [fits]}).status == 200
+
+
 def test_plugins_are_connectors_unless_all_are_asked_for(client):
     assert [each["type"] for each in client.ask("GET", "/connector-plugins").json] == ["sink", "source"]
     assert len(client.ask("GET", "/connector-plugins?connectorsOnly=false").json) == 3
