@@ -6,7 +6,6 @@ write: whether a connector is to run or to pause, and levels of loggers. What is
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -133,9 +132,9 @@ class DistributedHerder(GroupHerder):
 
     async def _settled(self) -> None:
         """Wait until the group has shared its work after the last change; ConflictError if that takes long."""
-        until = time.monotonic() + SETTLED_WITHIN_S
+        until = self.loop.clock() + SETTLED_WITHIN_S
         while self.expects_rebalance:
-            if time.monotonic() > until:
+            if self.loop.clock() > until:
                 raise ConflictError(STALE)
             waited: Future[None] = Future()
             self.loop.call_later(0.05, lambda: waited.set_result(None))  # noqa: B023

@@ -50,6 +50,9 @@ T = TypeVar("T")
 LEASE_TURN_S = 0.25
 """How late a task may get to know that its lease is longer, or that there is no member any more: small beside the margin."""
 
+PLUGINS_WITHIN_S = 2.0
+"""How long this worker's first joining waits to know its plugins: versions in statuses, no more, depend on it."""
+
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 5.0
 """Between two tries to reach the brokers at the start."""
@@ -182,8 +185,7 @@ class GroupHerder(StoredHerder):
                 raise  # another herder may have more luck; the tasks go on for as long as their lease
             self.work.finish(EXIT_UNUSABLE, str(error))
             return
-        with contextlib.suppress(ConnectError):
-            await result_of(plugins)
+        await self._done_or_late(plugins, PLUGINS_WITHIN_S)
         if not resumes:
             self._join()
         with self.loop.doing("joining the group"):
@@ -235,6 +237,20 @@ class GroupHerder(StoredHerder):
         stray = Allocation.of((), [task for task in self.work.tasks if task not in mine])
         self.group.when_stopped(stray, lambda: ended.set_result(None))
         return ended
+
+    async def _done_or_late(self, future: Future[T], seconds: float) -> None:
+        """Wait for something, but not for long, and whatever comes of it."""
+        enough: Future[None] = Future()
+        enough.set_running_or_notify_cancel()
+
+        def end() -> None:
+            if not enough.done():
+                enough.set_result(None)
+
+        future.add_done_callback(lambda _: self.loop.post(end))
+        timer = self.loop.call_later(seconds, end)
+        await result_of(enough)
+        timer.cancel()
 
     async def _insist(self, what: str, do: Callable[[], T]) -> T:
         """Do something in the pool, again and again until the brokers answer."""
@@ -335,7 +351,11 @@ class GroupHerder(StoredHerder):
     def _health(self) -> Health:
         if self._twin is not None:
             return Health("unhealthy", f"Several workers of the group advertise the address {self._twin}.")
-        return super()._health()
+        health = super()._health()
+        troubles = [each for each in (self.configs.trouble, self.statuses.trouble) if each is not None]
+        if health.status == "healthy" and troubles:
+            return Health("healthy", " ".join([health.message, *troubles]))
+        return health
 
     def _turn(self) -> None:
         """Again and again: the leases of the tasks, and the session key."""
