@@ -253,6 +253,7 @@ def run(
         seconds=time.monotonic() - STARTED_S,
         cpu_seconds=usage.ru_utime + usage.ru_stime + children.ru_utime + children.ru_stime,
         complete=outcome.exit_code == 0 and all(at_end) and stop_signal(outcome.reason) is None,
+        forgotten=outcome.forgotten,
     )
     return Ended(
         exit_code=exit_code_of(outcome.exit_code, outcome.reason, until_done=until_done, complete=summary.complete),

@@ -22,7 +22,8 @@ COLOURS = {
     "STOPPED": "cyan",
 }
 
-WIDEST_UNCUT = 30
+BETWEEN = 3  # blanks between two columns of a table
+SHORTEST = 10  # so wide the last column is at least
 
 # Control characters (C0, DEL, C1), and those that turn the direction of writing or begin a line or paragraph: a name with
 # them could hide what a line says, or send a terminal commands. Lone surrogates cannot be written at all.
@@ -72,19 +73,22 @@ def print_table(headers: Sequence[str], rows: Sequence[Sequence[str | int | None
             click.echo("\t".join(row))
         return
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
+    console = Console()
+    widths = [max(cell_len(cell) for cell in column) for column in zip(headers, *cells, strict=True)]
+    # The last column, which is the longest where there are long ones, is cut first.
+    room = console.width - sum(width + BETWEEN for width in widths[:-1]) - BETWEEN
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for column, header in enumerate(headers):
-        longest = max(len(row[column]) for row in cells)
-        # The last column, which is the longest where there are long ones, is cut first.
-        least = min(longest, WIDEST_UNCUT) if column < len(headers) - 1 else None
-        table.add_column(header, no_wrap=True, overflow="ellipsis", header_style="bold", min_width=least)
+        least, most = (widths[column], None) if column < len(headers) - 1 and room >= SHORTEST else (None, max(room, SHORTEST))
+        table.add_column(header, no_wrap=True, overflow="ellipsis", header_style="bold", min_width=least, max_width=most)
     for row in cells:
         table.add_row(*(Text(cell, style=_colour(cell)) for cell in row))
-    Console().print(table)
+    console.print(table)
 
 
 def _colour(cell: str) -> str:

@@ -43,13 +43,23 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def summarize(
-    counters: Iterable[Mapping[str, int]], *, restarts: int, seconds: float, cpu_seconds: float, complete: bool
+    counters: Iterable[Mapping[str, int]],
+    *,
+    restarts: int,
+    seconds: float,
+    cpu_seconds: float,
+    complete: bool,
+    forgotten: Mapping[str, int] | None = None,
 ) -> Summary:
-    """Add up the counters of the tasks (metrics.py has their meaning)."""
+    """Add up the counters of the tasks (metrics.py has their meaning).
+
+    Args:
+        forgotten: those of tasks that were stopped before the end, taken together.
+    """
     every = list(counters)
 
     def total(name: str) -> int:
-        return sum(of_task.get(name, 0) for of_task in every)
+        return sum(of_task.get(name, 0) for of_task in (*every, forgotten or {}))
 
     first_acks = [of_task["first_ack_ns"] for of_task in every if of_task.get("first_ack_ns", 0) > 0]
     last_ack = max((of_task.get("last_ack_ns", 0) for of_task in every), default=0)
@@ -71,10 +81,7 @@ def summarize(
 
 def stopped(summary: Summary) -> str:
     """One line about a worker that was told to stop, and did."""
-    return (
-        f"Stopped: {plural(summary.delivered, 'record')} delivered by {plural(summary.tasks, 'task')} "
-        f"in {seconds_text(summary.seconds)}, all of it flushed."
-    )
+    return f"Stopped: {plural(summary.delivered, 'record')} delivered and flushed in {seconds_text(summary.seconds)}."
 
 
 def print_summary(summary: Summary) -> None:

@@ -9,8 +9,17 @@ import pytest
 from click.testing import CliRunner
 
 from fastconnect.cli import main
-from fastconnect.errors import BrokerError, ConfigError, ConnectError, Fault
+from fastconnect.errors import (
+    BrokerError,
+    ClusterRefusedError,
+    ClusterUnreachableError,
+    ConfigError,
+    ConnectError,
+    Fault,
+    WaitedTooLongError,
+)
 
+ALL = {**main.SUBCOMMANDS, **main.CLUSTER_SUBCOMMANDS}
 COMMAND = [sys.executable, "-m", "fastconnect.cli.main"]
 
 
@@ -19,7 +28,7 @@ def fastconnect(*words: str, **options) -> subprocess.CompletedProcess[str]:
 
 
 def subcommand(name: str) -> click.Command:
-    module, _, attribute = main.SUBCOMMANDS[name][0].partition(":")
+    module, _, attribute = ALL[name][0].partition(":")
     return getattr(import_module(module), attribute)
 
 
@@ -46,19 +55,43 @@ def test_telling_the_version_or_the_help_imports_no_subcommand_and_nothing_heavy
             "sqlite3",
             "confluent_kafka",
             "fastconnect._core",
+            "httpx2",
             "fastconnect.cli.run",
             "fastconnect.cli.ingest",
         }
 
 
+def test_a_command_that_asks_a_cluster_imports_nothing_of_workers():
+    code = (
+        "import sys; from fastconnect.cli import main\n"
+        "try: main.main(['connectors', '--url', 'http://127.0.0.1:1', '--retry-for', '0'])\n"
+        "except SystemExit as ended: assert ended.code == 5, ended.code\n"
+        "print(*sorted(sys.modules), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    loaded = set(ended.stderr.split())
+    assert "fastconnect.client.rest_client" in loaded
+    assert not loaded & {
+        "rich",
+        "sqlite3",
+        "asyncio",
+        "starlette",
+        "uvicorn",
+        "confluent_kafka",
+        "fastconnect._core",
+        "fastconnect.config",
+        "fastconnect.herder",
+    }
+
+
 def test_the_help_names_every_command():
     text = CliRunner().invoke(main.fastconnect, ["--help"]).output
 
-    for name in main.SUBCOMMANDS:
+    for name in ALL:
         assert f"\n  {name} " in text
 
 
-@pytest.mark.parametrize("name", main.SUBCOMMANDS)
+@pytest.mark.parametrize("name", ALL)
 def test_every_commands_help_has_an_example(name):
     command = subcommand(name)
     ended = CliRunner().invoke(main.fastconnect, [name, "--help"])
@@ -91,6 +124,11 @@ def test_an_unknown_option_is_a_usage_error():
         (ConfigError("no good", faults=[Fault("topic", "is missing"), Fault("tasks.max", "is 0")]), 2),
         (BrokerError("no broker", hint="pip install 'fastconnect-kafka[broker]'"), 2),
         (ConnectError("lost the way", where="connector a"), 1),
+        (ClusterRefusedError(404, "Connector a not found"), 4),
+        (ClusterRefusedError(400, "Connector configuration is invalid"), 2),
+        (ClusterRefusedError(409, "Connector a already exists"), 1),
+        (ClusterUnreachableError("nobody is there"), 5),
+        (WaitedTooLongError("still not RUNNING"), 6),
     ],
 )
 def test_an_error_is_one_message_without_a_traceback(monkeypatch, capsys, error, exit_code):
@@ -103,6 +141,17 @@ def test_an_error_is_one_message_without_a_traceback(monkeypatch, capsys, error,
     shown = capsys.readouterr().err
     assert ended.value.code == exit_code
     assert shown == f"Error: {error}\n"
+
+
+def test_an_error_cannot_steer_the_terminal(monkeypatch, capsys):
+    monkeypatch.setattr(
+        main.LazyGroup, "get_command", lambda *_: click.Command("x", callback=_raiser(ConnectError("a\x1b[2J")))
+    )
+
+    with pytest.raises(SystemExit):
+        main.main(["x"])
+
+    assert capsys.readouterr().err == "Error: a\\x1b[2J\n"
 
 
 def _raiser(error: Exception):
