@@ -81,6 +81,11 @@ class ConfigStore(ABC):
     Every method but `snapshot` may block, and raises ConfigStoreError if the store is out of reach.
     """
 
+    @property
+    def trouble(self) -> str | None:
+        """A sentence about what is wrong with what it is kept in, for who asks how the worker is; None if nothing is."""
+        return None
+
     @abstractmethod
     def start(self, listener: ConfigListener) -> None:
         """Read everything that is stored; from then on tell the listener what changes."""

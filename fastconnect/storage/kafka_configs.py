@@ -44,14 +44,9 @@ class KafkaConfigStore(ConfigStore):
         self._writing = threading.Lock()
 
     @property
-    def failure(self) -> str | None:
-        """Why the topic cannot be read at the moment, if it cannot."""
-        return self._table.failure
-
-    @property
-    def skipped_records(self) -> int:
-        """How many records of the topic made no sense."""
-        return self._table.skipped
+    def trouble(self) -> str | None:
+        """See ConfigStore."""
+        return self._table.trouble
 
     def start(self, listener: ConfigListener) -> None:
         """See ConfigStore. Restarts and logger levels that are read here were asked for before: they are not told."""

@@ -69,14 +69,9 @@ class KafkaStatusStore(StatusStore):
         self._failing = False
 
     @property
-    def failure(self) -> str | None:
-        """Why the topic cannot be read at the moment, if it cannot."""
-        return self._table.failure
-
-    @property
-    def skipped_records(self) -> int:
-        """How many records of the topic made no sense."""
-        return self._table.skipped
+    def trouble(self) -> str | None:
+        """See StatusStore."""
+        return self._table.trouble
 
     def start(self) -> None:
         """See StatusStore."""

@@ -34,6 +34,11 @@ class StoredTopic(msgspec.Struct, frozen=True):
 class StatusStore(ABC):
     """Keeps statuses and active topics. Reads answer at once from memory; writes go out in the background, in order."""
 
+    @property
+    def trouble(self) -> str | None:
+        """A sentence about what is wrong with what it is kept in, for who asks how the worker is; None if nothing is."""
+        return None
+
     @abstractmethod
     def start(self) -> None:
         """Read everything that is stored."""

@@ -218,9 +218,13 @@ class TopicTable:
         self._thread: threading.Thread | None = None
 
     @property
-    def skipped(self) -> int:
-        """How many records made no sense."""
-        return self._reader.skipped
+    def trouble(self) -> str | None:
+        """A sentence about what is wrong with the topic at the moment, or with what is in it."""
+        if self.failure is not None:
+            return f"Topic {self.topic} cannot be read: {self.failure}."
+        if skipped := self._reader.skipped:
+            return f"Topic {self.topic} has records that make no sense and are left out: {skipped} so far."
+        return None
 
     def load(self, timeout_ms: int) -> None:
         """Read all that is there.
