@@ -21,7 +21,7 @@ from typing import Generic, TypeVar
 import msgspec
 from setproctitle import setproctitle
 
-from fastconnect import logs
+from fastconnect import logs, metrics
 from fastconnect._core import StatusRegion, fill_heap_holes
 from fastconnect.log_levels import SharedLevels
 from fastconnect.states import Exit, State, TaskId
@@ -80,6 +80,8 @@ class Outcome(msgspec.Struct, frozen=True):
     reason: str
     drained: bool  # every task ended by itself, with all it had sent delivered and flushed
     tasks: list[TaskOutcome]
+    forgotten: dict[str, int] = {}
+    """What those tasks have counted that were stopped and forgotten before the end."""
 
 
 class Supervisor(Generic[W]):
@@ -105,6 +107,7 @@ class Supervisor(Generic[W]):
         self._stop_reason: str | None = None
         self._finish: Finish | None = None
         self._remembered: bytes | None = None
+        self._forgotten: dict[str, int] = {}
         self._next_turn = 0.0
 
     def run(self) -> Outcome:
@@ -234,6 +237,7 @@ class Supervisor(Generic[W]):
     def _forget_stopped(self) -> None:
         for task in [task for task in self._tasks.values() if task.forgotten]:
             del self._tasks[task.id]
+            self._forgotten = metrics.added(self._forgotten, task.counters())
             self._free_slots.append(task.slot)
 
     # The herder
@@ -387,7 +391,7 @@ class Supervisor(Generic[W]):
             reason += f"; did not end in time and had to be killed: {', '.join(killed)}"
         if undrained:
             reason += f"; could not deliver and flush all in time: {', '.join(undrained)}"
-        return Outcome(exit_code, reason, not killed and not failed and not undrained, tasks)
+        return Outcome(exit_code, reason, not killed and not failed and not undrained, tasks, self._forgotten)
 
 
 def _raise_file_limit() -> None:

@@ -154,12 +154,16 @@ class Task:
         if order.lease_until_ns:
             self._reader.page.order(lease_until_ns=order.lease_until_ns)
         self._lease_lost = False
-        same = (order.connector_config, order.task_config) == (self.order.connector_config, self.order.task_config)
+        before, self.order = self.order, order
+        same = all(
+            _of_tasks(old) == _of_tasks(new)
+            for old, new in ((before.connector_config, order.connector_config), (before.task_config, order.task_config))
+        )
         if not same:
-            self.order = order
             self._restarts.healthy()
             self.stop(deadline, "rest" if order.target == TargetState.STOPPED else "start")
         else:
+            self.order = msgspec.structs.replace(order, target=before.target)
             self.set_target(order.target, deadline)
 
     def set_target(self, target: int, deadline: float) -> None:
@@ -358,3 +362,8 @@ class Task:
     def counters(self) -> dict[str, int]:
         """What all its processes have counted."""
         return metrics.added(self._earlier, self._reader.counters())
+
+
+def _of_tasks(config: dict[str, str | None]) -> dict[str, str | None]:
+    """A configuration without what only says how many tasks there are: no task need start anew for that."""
+    return {key: value for key, value in config.items() if key not in ("tasks.max", "tasks.max.enforce")}
