@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal, Self, TypeAlias
 
 from fastconnect import paths
-from fastconnect.api.config import ClassName, Config, Duration, Fault, Meta, field
+from fastconnect.api.config import Bytes, ClassName, Config, Duration, Fault, Meta, field
 from fastconnect.config.client import Originals, Setting
 from fastconnect.config.override_policy import POLICIES, simple_name
 from fastconnect.nearest import did_you_mean
@@ -109,6 +109,14 @@ class WorkerConfig(Config):
             "check offsets. Then its process is killed, and that one request fails.",
         ),
     ] = 60_000
+    task_memory_max: Annotated[
+        Bytes,
+        Meta(
+            ge=0,
+            description="The most memory that a task's process may ask for, so that one connector cannot eat all there is; "
+            "beyond it the task fails. Some 100 MB are for the Kafka client, though it uses few of them. 0: no limit.",
+        ),
+    ] = 0
     slots_max: Annotated[
         int, Meta(ge=1, le=65_536, description="How many tasks may run at once; a page of shared memory is kept for each.")
     ] = 1_024

@@ -23,7 +23,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Generic, TypeVar, cast, overload
 
 from fastconnect.herder.refusals import RequestRefusedError
-from fastconnect.supervisor.control import Command, FrameReader, Report, frame
+from fastconnect.supervisor.control import Command, FrameReader, Ping, Pong, Report, frame
 
 RECEIVE_BYTES = 1 << 18
 
@@ -192,7 +192,10 @@ class HerderLoop:
                     if not data:
                         return
                     for report in reader.feed(data):
-                        hear(cast("Report", report))
+                        if isinstance(report, Ping):
+                            self.send(Pong())
+                        else:
+                            hear(cast("Report", report))
                 self.turn()
         except ConnectionResetError:
             return  # the supervisor is gone, and this process with it

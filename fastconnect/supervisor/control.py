@@ -101,6 +101,10 @@ class Finish(msgspec.Struct, tag=True):
     reason: str
 
 
+class Pong(msgspec.Struct, tag=True):
+    """The answer to Ping."""
+
+
 class Remember(msgspec.Struct, tag=True):
     """Keep this, and give it to the next herder with its Inventory; it takes the place of what was kept before."""
 
@@ -117,6 +121,7 @@ Command: TypeAlias = (
     | ResetTopics
     | SetLogLevel
     | Finish
+    | Pong
     | Remember
 )
 
@@ -169,13 +174,17 @@ class Inventory(msgspec.Struct, tag=True):
     remembered: bytes | None = None
 
 
+class Ping(msgspec.Struct, tag=True):
+    """The herder has said nothing for a while: it is to show by a Pong that its thread still turns."""
+
+
 class Stopping(msgspec.Struct, tag=True):
     """The worker is being stopped, by a signal or by Finish."""
 
     reason: str
 
 
-Report: TypeAlias = ConnectorAnswer | TaskStatus | TaskTopic | Inventory | Stopping
+Report: TypeAlias = ConnectorAnswer | TaskStatus | TaskTopic | Inventory | Ping | Stopping
 
 _encoder = msgspec.msgpack.Encoder()
 

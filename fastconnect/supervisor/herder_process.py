@@ -9,17 +9,24 @@ from collections.abc import Callable
 
 from fastconnect import logs
 from fastconnect._core import StatusRegion
-from fastconnect.supervisor.control import Command, Inventory, Report
+from fastconnect.supervisor.control import Command, Inventory, Ping, Report
 from fastconnect.supervisor.deaths import Death
 from fastconnect.supervisor.entrypoints import HerderChannel
 from fastconnect.supervisor.herder_link import BrokenLinkError, HerderLink
 from fastconnect.supervisor.restarts import RestartPolicy
+from fastconnect.supervisor.signals import DUMP
 from fastconnect.supervisor.task_process import ChildProcess, Children
 
 logger = logging.getLogger(__name__)
 
 LAST_WORDS_S = 3.0
 """How long the herder may take to show its summary and end, once all else has ended."""
+
+
+PING_AFTER_TURNS = 5
+STUCK_AFTER_TURNS = 30
+"""A herder that has said nothing for so many turns of the supervisor's loop, of a second each, is asked whether it lives; and
+then replaced. Turns, not seconds: on a machine that was suspended both were silent."""
 
 
 class HerderProcess:
@@ -54,6 +61,7 @@ class HerderProcess:
         self._started_at = 0.0
         self._kill_at: float | None = None
         self._ending = False
+        self._silent_turns = 0
 
     @property
     def socket(self) -> socket.socket | None:
@@ -101,6 +109,7 @@ class HerderProcess:
         finally:
             theirs.close()
         self._link = HerderLink(ours)
+        self._silent_turns = 0
         self.send(inventory)
         logger.debug("Herder started.", extra=logs.facts(pid=self._process.pid))
 
@@ -120,7 +129,10 @@ class HerderProcess:
             return []
         try:
             self._link.flush()
-            return self._link.receive()
+            commands = self._link.receive()
+            if commands:
+                self._silent_turns = 0
+            return commands
         except BrokenLinkError as error:
             self._give_up(error)
             return []
@@ -134,6 +146,19 @@ class HerderProcess:
             self._process.kill()
         elif self._restarts.failures and now - self._started_at >= self._restarts.healthy_after_s:
             self._restarts.healthy()
+
+    def look(self) -> None:
+        """Once a second: see whether its thread still turns; if it hangs, another one does better."""
+        if self._process is None or self._link is None or self._ending:
+            return
+        self._silent_turns += 1
+        if self._silent_turns == PING_AFTER_TURNS:
+            self.send(Ping())
+        elif self._silent_turns == STUCK_AFTER_TURNS:
+            logger.error("Herder is stuck and will be replaced.", extra=logs.facts(silent_s=self._silent_turns))
+            self._process.send(DUMP)  # what it hangs in is told with its death
+        elif self._silent_turns > STUCK_AFTER_TURNS:
+            self._process.kill()
 
     def due(self) -> float | None:
         """When `turn` or `start` has something to do (time.monotonic)."""

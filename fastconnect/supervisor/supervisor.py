@@ -31,6 +31,7 @@ from fastconnect.supervisor.control import (
     ConnectorAnswer,
     Finish,
     Inventory,
+    Pong,
     Remember,
     Report,
     ResetTopics,
@@ -189,6 +190,7 @@ class Supervisor(Generic[W]):
             self._children.reap()  # should a SIGCHLD ever be lost
             for task in self._tasks.values():
                 task.turn(now)
+            self._herder.look()
         self._connectors.turn()
         if self._stop_reason is not None and not self._has_tasks_running() and not self._connectors.busy:
             self._herder.end()
@@ -298,6 +300,8 @@ class Supervisor(Generic[W]):
             case SetLogLevel():
                 self._levels.set(command.logger, command.level)
                 self._children.send(LOOK_AGAIN)
+            case Pong():
+                pass  # that it came is what counts
             case Remember():
                 self._remembered = command.blob
             case Finish():

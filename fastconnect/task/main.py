@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import resource
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +49,7 @@ def run(spec: TaskSpec, channel: TaskChannel, worker: WorkerConfig, *, until_don
     orders = Orders(channel)
     orders.catch_signals()
     _guard_lease(channel)
+    _limit_memory(worker.task_memory_max)
     try:
         spec, worker = _resolved(spec, worker)
         if plugins.kind_of_connector(spec.connector_config.get("connector.class") or "") == "sink":
@@ -70,6 +72,21 @@ def _guard_lease(channel: TaskChannel) -> None:
             guard_lease(channel.page)
         except OSError as error:
             logger.warning("The task's lease is kept by its loop alone: %s", error)
+
+
+def _limit_memory(most: int) -> None:
+    """Have the kernel refuse this process more memory of its own than that: it fails alone, before the machine is out of it."""
+    if most:
+        resource.setrlimit(resource.RLIMIT_DATA, (most, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def _out_of_memory(error: MemoryError) -> str:
+    """Make room to end in order, and say what happened."""
+    most, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+    traceback.clear_frames(error.__traceback__)
+    limit = "" if most == resource.RLIM_INFINITY else f": task.memory.max allows it {most / 1e6:,.0f} MB"
+    return f"the task wants more memory than it may have{limit}"
 
 
 def _resolved(spec: TaskSpec, worker: WorkerConfig) -> tuple[TaskSpec, WorkerConfig]:
@@ -192,6 +209,8 @@ def _commit_of(task: SourceTask[Any]) -> Callable[[], None] | None:
 def _fail(channel: TaskChannel, error: BaseException) -> Exit:
     if isinstance(error, SystemExit):
         reason = f"the connector's code has called sys.exit({error.code!r})"
+    elif isinstance(error, MemoryError):
+        reason = _out_of_memory(error)
     else:
         reason = str(error) if isinstance(error, ConnectError) else f"{type(error).__name__}: {error}"
     trace = "".join(traceback.format_exception(error))

@@ -27,7 +27,7 @@ from fastconnect import logs
 from fastconnect._core import guard_lease
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State, TargetState
-from fastconnect.supervisor import task
+from fastconnect.supervisor import supervisor, task
 from fastconnect.supervisor.control import RunConnector
 from fastconnect.supervisor.entrypoints import HerderChannel
 from fastconnect.supervisor.supervisor import Supervisor
@@ -41,6 +41,7 @@ class Settings(msgspec.Struct):
     task_shutdown_graceful_timeout_ms: int = 10_000
     slots_max: int = 16
     stuck_after_ms: int = 10_000
+    turn_ms: int = 1_000
 
 
 class Entrypoints:
@@ -234,6 +235,7 @@ def main() -> None:
     settings = msgspec.json.decode(sys.argv[2], type=Settings)
     logs.configure(logging.DEBUG)
     task.STUCK_AFTER_MS = settings.stuck_after_ms
+    supervisor.TURN_S = settings.turn_ms / 1000
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have had it ignored
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
     outcome = Supervisor(settings, Entrypoints(folder)).run()

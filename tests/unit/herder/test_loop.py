@@ -9,7 +9,7 @@ import pytest
 from fastconnect.herder.loop import HerderLoop, result_of
 from fastconnect.herder.refusals import RequestRefusedError
 from fastconnect.states import State, TaskId
-from fastconnect.supervisor.control import Command, Finish, FrameReader, Report, TaskStatus, frame
+from fastconnect.supervisor.control import Command, Finish, FrameReader, Ping, Pong, Report, TaskStatus, frame
 
 WITHIN_S = 5
 
@@ -113,6 +113,13 @@ def test_reports_are_heard_and_commands_are_sent(running):
 
     assert running.heard == [status]
     assert list(FrameReader(Command).feed(running.socket.recv(4096))) == [Finish(0, "done")]
+
+
+def test_the_supervisors_question_whether_the_herder_lives_is_answered(running):
+    running.socket.sendall(frame(Ping()))
+
+    assert list(FrameReader(Command).feed(running.socket.recv(4096))) == [Pong()]
+    assert running.heard == []
 
 
 def test_with_the_socket_the_loop_ends_and_nobody_waits_for_ever(running):

@@ -15,6 +15,9 @@ from fastconnect._core import boottime_ns
 from fastconnect.states import Exit, State, TargetState, TaskId
 from fastconnect.supervisor.control import (
     Finish,
+    Ping,
+    Pong,
+    Remember,
     ResetTopics,
     RestartTask,
     RunConnector,
@@ -68,6 +71,30 @@ def test_a_new_herder_is_told_of_the_topics_that_are_used(worker: Any) -> None:
     os.kill(worker.herder_pid, signal.SIGKILL)
     worker.meet_herder()
     assert worker.inventory().topics == [TaskTopic(task, "a"), TaskTopic(task, "b")]
+
+
+# A stuck herder
+
+
+def test_a_herder_that_answers_nothing_is_replaced_and_no_task_notices(make_worker: MakeWorker) -> None:
+    worker = make_worker(turn_ms=10)
+    task = worker.start()
+    pid = worker.running(task)
+    worker.report(lambda report: isinstance(report, Ping), "a question whether the herder lives")
+    before, silent, worker.herder = worker.herder_pid, worker.herder, None  # whose socket stays open
+    assert worker.meet_herder() != before
+    silent.close()
+    (status,) = worker.inventory().tasks
+    assert (status.id, status.pid, status.started_count) == (task, pid, 1)
+    assert "Herder is stuck and will be replaced." in worker.text()
+
+
+def test_a_herder_that_answers_is_left_alone(make_worker: MakeWorker) -> None:
+    worker = make_worker(turn_ms=10)
+    for _ in range(10):  # more turns than it may be silent
+        worker.report(lambda report: isinstance(report, Ping), "a question whether the herder lives")
+        worker.send(Pong())
+    assert "stuck" not in worker.text()
 
 
 # Log levels
@@ -317,6 +344,38 @@ def test_changed_configs_mean_a_new_process_and_equal_ones_do_not(worker: Any) -
     assert worker.running(task) != pid
 
 
+def test_how_many_tasks_there_may_be_is_no_change_to_one_of_them(worker: Any) -> None:
+    task = worker.start()
+    pid = worker.running(task)
+    worker.send(StartTask(task, {"name": "orders", "tasks.max": "7"}, {"do": "run", "tasks.max": "7"}, TargetState.PAUSED))
+    assert worker.status(task, State.PAUSED).pid == pid
+
+
+def test_what_a_herder_wants_to_be_remembered_is_given_to_the_next_one(worker: Any) -> None:
+    task = worker.start()
+    worker.running(task)
+    worker.send(Remember(b"first"))
+    worker.send(Remember(b"second"))
+    worker.send(RestartTask(TaskId("nobody", 4)))
+    worker.status(TaskId("nobody", 4), State.UNASSIGNED)  # so what was sent before has come
+    os.kill(worker.herder_pid, signal.SIGKILL)
+    worker.meet_herder()
+    inventory = worker.inventory()
+    assert inventory.remembered == b"second"
+    assert [status.id for status in inventory.tasks] == [task]
+
+
+def test_what_forgotten_tasks_have_counted_is_in_the_outcome(worker: Any) -> None:
+    for number in range(2):
+        task = worker.start(number)
+        worker.running(task)
+        worker.send(StopTask(task))
+        worker.status(task, State.STOPPED, pid=None)
+    worker.signal(signal.SIGTERM)
+    outcome = worker.outcome()
+    assert (outcome.tasks, outcome.forgotten["records_flushed"]) == ([], 14)
+
+
 def test_a_restart_brings_a_failed_task_back_with_a_clean_count(make_worker: MakeWorker) -> None:
     worker = make_worker(restart_max_failures=2)
     task = worker.start(do="exit 70")
@@ -335,7 +394,8 @@ def test_a_restart_replaces_a_running_process(worker: Any) -> None:
 
 
 def test_an_order_for_an_unknown_task_is_answered(worker: Any) -> None:
-    worker.send(StopTask(TaskId("nobody", 4)))  # is as it should be: no answer, since a herder may answer with a StopTask
+    worker.send(StopTask(TaskId("nobody", 4)))  # is as it should be, which somebody may wait for
+    worker.status(TaskId("nobody", 4), State.STOPPED, pid=None)
     worker.send(RestartTask(TaskId("nobody", 4)))
     assert worker.status(TaskId("nobody", 4), State.UNASSIGNED).reason == "no such task is running"
 
