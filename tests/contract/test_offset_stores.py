@@ -155,7 +155,7 @@ simple = (
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50, deadline=None)
 @given(partition=st.dictionaries(st.text(), simple, max_size=4), offset=st.dictionaries(st.text(), simple, max_size=4))
 def test_texts_numbers_truths_and_nothing_come_back_as_they_were(store: OffsetStore, partition: dict, offset: dict) -> None:
     store.put("any", [(partition, offset)])
