@@ -207,7 +207,7 @@ def test_the_tasks_of_a_killed_worker_run_elsewhere_when_its_session_has_ended(
     cluster.until_runs(name, TASKS)
     victim = cluster.leader  # the worst case: another must lead first
     killed_at = time.monotonic()
-    victim.command.kill()
+    victim.kill()
     cluster.until_runs(name, TASKS)
 
     assert time.monotonic() - killed_at < SESSION_MS / 1000 + 1 + SLACK_S
