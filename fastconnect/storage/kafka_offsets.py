@@ -67,7 +67,14 @@ class OffsetTopic:
         self._write_timeout_ms = write_timeout_ms
         self._read_timeout_ms = read_timeout_ms
         self._held: dict[str, dict[str, _Held]] = {}  # connector -> partition's canonical JSON
-        self._reader = TopicReader(name, client, self._take, error=OffsetStoreError, read_committed=read_committed)
+        self._reader = TopicReader(
+            name,
+            client,
+            self._take,
+            error=OffsetStoreError,
+            read_committed=read_committed,
+            wants=None if only is None else self._may_be_wanted,
+        )
         self._writer: TopicWriter | None = None
         self._read_at: float | None = None
 
@@ -120,12 +127,12 @@ class OffsetTopic:
             self._writer.close(0)
             self._writer = None
 
+    def _may_be_wanted(self, key: bytes | None) -> bool:
+        """Most records are other connectors': that is seen without parsing, unless a key is written in an unusual way."""
+        return key is None or key.startswith(self._prefix) or not key.startswith(b'["') or b"\\" in key
+
     def _take(self, record: TopicRecord) -> None:
-        key = record.key
-        # Most records are other connectors': that is seen without parsing, unless a key is written in an unusual way.
-        if key is not None and self._prefix and key.startswith(b'["') and not key.startswith(self._prefix) and b"\\" not in key:
-            return
-        self._keep(key, record.value, record.timestamp_ms)
+        self._keep(record.key, record.value, record.timestamp_ms)
 
     def _keep(self, key: bytes | None, value: bytes | None, timestamp_ms: int) -> None:
         connector, partition = wire.read_offset_key(key)

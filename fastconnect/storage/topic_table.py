@@ -71,12 +71,21 @@ class TopicReader:
         on_record: is told every record, in the order of its partition.
         error: what is raised if the topic cannot be read.
         read_committed: leave out what belongs to transactions that are open or given up.
+        wants: tells by a record's key whether it is told at all; seeing that early halves the time of reading past it.
     """
 
     def __init__(
-        self, topic: str, client: Client, on_record: OnRecord, *, error: type[StoreError], read_committed: bool = False
+        self,
+        topic: str,
+        client: Client,
+        on_record: OnRecord,
+        *,
+        error: type[StoreError],
+        read_committed: bool = False,
+        wants: Callable[[bytes | None], bool] | None = None,
     ) -> None:
         self.topic = topic
+        self._wants = wants
         self.skipped = 0
         """How many records made no sense."""
         self.next: dict[int, int] = {}
@@ -104,15 +113,18 @@ class TopicReader:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise self.refused(last_error, timeout_ms)
+                came = False
                 for message in _some(consumer, min(left, 1.0)):
                     if error := self.take(message):
                         last_error = error
                         if _is_final(error):
                             raise self.refused(error, timeout_ms)
                         continue
-                    deadline = time.monotonic() + timeout_ms / 1000
+                    came = True
                     if message.error() is not None:  # the end
                         unread.discard(place(message)[0])
+                if came:
+                    deadline = time.monotonic() + timeout_ms / 1000
         finally:
             consumer.close()
 
@@ -123,6 +135,10 @@ class TopicReader:
     def take(self, message: Message) -> KafkaError | None:
         """Tell a record and go on behind it; return the error if it is one (the end of a partition is none)."""
         error: KafkaError | None = message.error()
+        if error is None and self._wants is not None and not self._wants(message.key()):
+            partition, offset = place(message)
+            self.next[partition] = offset + 1
+            return None
         if error is not None and error.code() != KafkaError._PARTITION_EOF:
             return error
         partition, offset = place(message)
