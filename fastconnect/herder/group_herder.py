@@ -34,7 +34,7 @@ from fastconnect.herder.own_statuses import OwnStatuses
 from fastconnect.herder.rebalance import GroupWork
 from fastconnect.herder.refusals import ConnectorNotFoundError, OtherWorkerError, RequestRefusedError
 from fastconnect.herder.restart_plan import restart_plan
-from fastconnect.herder.stored_herder import StoredHerder
+from fastconnect.herder.stored_herder import UNHEALTHY, StoredHerder
 from fastconnect.herder.work import Work, about_connector
 from fastconnect.logs import facts
 from fastconnect.states import State, TargetState, TaskId
@@ -351,6 +351,8 @@ class GroupHerder(StoredHerder):
     def _health(self) -> Health:
         if self._twin is not None:
             return Health("unhealthy", f"Several workers of the group advertise the address {self._twin}.")
+        if self.has_started and self.group.membership is None:
+            return Health("unhealthy", f"{UNHEALTHY} It is no member of the group {self.config.group_id} now.")
         health = super()._health()
         troubles = [each for each in (self.configs.trouble, self.statuses.trouble) if each is not None]
         if health.status == "healthy" and troubles:

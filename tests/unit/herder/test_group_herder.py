@@ -251,6 +251,16 @@ def test_two_workers_with_one_address_are_named_in_health(leader: GroupWorker) -
     assert (health.status, HERE in health.message) == ("unhealthy", True)
 
 
+def test_a_worker_that_is_no_member_now_is_not_healthy(leader: GroupWorker) -> None:
+    leader.loses()
+    health = leader.of(leader.herder.health())
+    assert health.status == "unhealthy"
+    assert "no member of the group g" in health.message
+
+    leader.joins()
+    assert leader.of(leader.herder.health()).status == "healthy"
+
+
 # Another herder of the same worker
 
 
