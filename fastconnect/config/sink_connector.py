@@ -124,19 +124,24 @@ def group_of(connector: str, config: Mapping[str, str | None]) -> str:
     return (config.get("consumer.override.group.id") or "").strip() or f"connect-{connector}"
 
 
-def instance_id(worker: WorkerConfig, connector: str, task: int) -> str:
+def instance_id(worker: WorkerConfig, config: Mapping[str, str | None], connector: str, task: int) -> str:
     """The name under which a task is known to its group, so that a restarted one has its partitions back at once.
 
     Two workers that run the same connector, as they may in standalone mode, must not have the same names, for then each would
     throw the other's tasks out of the group: so the machine and the worker's offset file are part of it. In a group of workers
     a task has one name wherever it runs: one that moves, or whose worker is lost, takes its partitions over without waiting for
     the end of a session.
+
+    The topics are part of it too. A coordinator gives a static member that comes back what it had before, without asking what
+    it subscribes to now: it would be given partitions of topics that it is no longer to read, and none of the new ones.
     """
     if worker.distributed:
-        place = zlib.crc32(f"group {worker.originals.get('group.id', '')}".encode())
+        place = f"group {worker.originals.get('group.id', '')}"
     else:
-        place = zlib.crc32(f"{os.uname().nodename} {worker.offset_storage_file_filename}".encode())
-    return f"connect-{connector}-{task}-{place:08x}"
+        place = f"{os.uname().nodename} {worker.offset_storage_file_filename}"
+    topics = ",".join(sorted({topic.strip() for topic in (config.get("topics") or "").split(",")}))
+    mark = zlib.crc32(f"{place} {topics} {config.get('topics.regex') or ''}".encode())
+    return f"connect-{connector}-{task}-{mark:08x}"
 
 
 def consumer_settings(worker: WorkerConfig, config: Mapping[str, str | None], connector: str, task: int) -> ClientSettings:
@@ -156,7 +161,7 @@ def consumer_settings(worker: WorkerConfig, config: Mapping[str, str | None], co
     defaults = {
         "client.id": f"connector-consumer-{connector}-{task}",
         "group.id": f"connect-{connector}",
-        "group.instance.id": instance_id(worker, connector, task),
+        "group.instance.id": instance_id(worker, config, connector, task),
         **_CONSUMER_DEFAULTS,
     }
     settings = worker.consumer_settings()

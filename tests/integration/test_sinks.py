@@ -281,3 +281,24 @@ def test_faults_of_a_sink_are_told_at_once_in_kafka_connects_words(run: Shell, k
     assert ended.code == 2
     assert "topics: Must configure one of topics or topics.regex" in ended.err
     assert "consumer.override.group.protocol: group.protocol cannot be set" in ended.err
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stopped", "killed"])
+def test_a_sink_that_is_started_again_with_other_topics_reads_those_and_no_others(
+    run: Shell, topics: Topics, kafka: str, fresh_topic: str, how: signal.Signals
+) -> None:
+    """At once, while its former members' session lasts: a static member gets back what it had."""
+    before, after = f"{fresh_topic}-before", f"{fresh_topic}-after"
+    for topic in (before, after):
+        topics.create(topic, 2)
+        fill(run, topic, kafka, 100)
+    out = run.folder / "out"
+    session = ("--set", "consumer.override.session.timeout.ms=6000")
+    first = run.start(*words(fresh_topic, kafka, "NullSink", topics=before, tasks_max=2), *session)
+    until(lambda: sum(members(kafka, f"connect-{fresh_topic}").values()) == 2, "the first topic's partitions are assigned")
+    first.send(how)
+    first.wait()
+    again = words(fresh_topic, kafka, "FileSink", topics=after, path=out, tasks_max=2)
+    ended = run.run(*again, *session, "--until-done")
+    assert ended.code == 0, ended
+    assert Counter(json.loads(line)["n"] for line in written(out)) == Counter(range(100))

@@ -162,11 +162,22 @@ def test_the_group_is_named_as_kafka_connect_names_it() -> None:
     assert settings_of({"group.id": "mine"})["group.id"] == "mine"
 
 
+TOPICS = {"topics": "a,b"}
+
+
+def test_a_sink_of_other_topics_is_another_member() -> None:
+    here = worker()
+    others = ({"topics": "a"}, {"topics.regex": "a|b"}, {"topics.regex": "a,b"}, {})
+    names = {instance_id(here, config, "c", 0) for config in (TOPICS, *others)}
+    assert len(names) == 5
+    assert instance_id(here, {"topics": " b, a"}, "c", 0) == instance_id(here, TOPICS, "c", 0)
+
+
 def test_each_task_has_a_static_name_of_its_own_that_stays_the_same() -> None:
     here, there = worker(offset_storage_file_filename="/a"), worker(offset_storage_file_filename="/b")
-    assert instance_id(here, "c", 0) == instance_id(here, "c", 0)
-    assert len({instance_id(here, "c", 0), instance_id(here, "c", 1), instance_id(there, "c", 0)}) == 3
-    assert re.fullmatch(r"connect-c-0-[0-9a-f]{8}", instance_id(here, "c", 0))
+    assert instance_id(here, TOPICS, "c", 0) == instance_id(here, TOPICS, "c", 0)
+    assert len({instance_id(here, TOPICS, "c", 0), instance_id(here, TOPICS, "c", 1), instance_id(there, TOPICS, "c", 0)}) == 3
+    assert re.fullmatch(r"connect-c-0-[0-9a-f]{8}", instance_id(here, TOPICS, "c", 0))
 
 
 def test_a_task_of_a_group_of_workers_has_the_same_instance_id_on_all_of_them_and_another_in_another_group():
@@ -175,8 +186,8 @@ def test_a_task_of_a_group_of_workers_has_the_same_instance_id_on_all_of_them_an
         for group, file in (("g", "/here"), ("g", "/there"), ("h", "/here"))
     )
 
-    assert instance_id(one, "c", 0) == instance_id(two, "c", 0)
-    assert len({instance_id(one, "c", 0), instance_id(one, "c", 1), instance_id(other, "c", 0)}) == 3
+    assert instance_id(one, TOPICS, "c", 0) == instance_id(two, TOPICS, "c", 0)
+    assert len({instance_id(one, TOPICS, "c", 0), instance_id(one, TOPICS, "c", 1), instance_id(other, TOPICS, "c", 0)}) == 3
 
 
 def test_defaults_are_those_of_kafka_connect_where_they_change_what_is_read() -> None:
