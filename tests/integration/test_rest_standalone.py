@@ -146,11 +146,11 @@ def test_a_plugin_may_be_called_by_its_alias(rest: Rest, fresh_topic: str) -> No
 
 
 def test_overrides_and_converters_count_from_the_next_config_on(rest: Rest, topics: Topics, fresh_topic: str) -> None:  # W15
-    rest.create("a", **numbers(fresh_topic, count=3, rate=0))
+    rest.create(fresh_topic, **numbers(fresh_topic, count=3, rate=0))
     until_has(topics, fresh_topic, 3)
-    rest.create("b", **numbers(f"{fresh_topic}-b", count=1, producer_override_bootstrap_servers="127.0.0.1:1"))
+    rest.create(f"{fresh_topic}-b", **numbers(f"{fresh_topic}-b", count=1, producer_override_bootstrap_servers="127.0.0.1:1"))
     changed = {"producer.override.bootstrap.servers": None, "value.converter": "org.apache.kafka.connect.json.JsonConverter"}
-    rest.patch("/connectors/b/config", changed)
+    rest.patch(f"/connectors/{fresh_topic}-b/config", changed)
     until_has(topics, f"{fresh_topic}-b", 1)
     assert "schema" in json.loads(topics.read(f"{fresh_topic}-b")[0].value or b"")
 
