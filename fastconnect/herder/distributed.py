@@ -122,6 +122,8 @@ class DistributedHerder(GroupHerder):
 
     def _known_task(self, task: TaskId) -> None:
         stored = self.stored(task.connector, f"Unknown connector: {task.connector}")
+        if stored.target is TargetState.STOPPED and not stored.task_count:
+            raise OtherWorkerError(NO_LEADER, None)  # 409, as by Kafka Connect, which remembers tasks that nobody owns
         if task.task >= len(stored.task_configs or ()):
             raise TaskNotFoundError(task)
 

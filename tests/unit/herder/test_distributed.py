@@ -210,6 +210,9 @@ def test_a_task_is_restarted_where_it_runs(leader: GroupWorker) -> None:
     assert refused(leader, leader.herder.restart_task(TaskId("a", 2))) == (404, "Unknown task: a-2")
     assert refused(leader, leader.herder.restart_task(TaskId("b", 0))) == (404, "Unknown connector: b")
 
+    leader.of(leader.herder.set_target("a", TargetState.STOPPED))
+    assert sent_on(leader, leader.herder.restart_task(T1)) is None, "as Kafka Connect answers"
+
 
 def test_a_request_for_the_owner_waits_for_a_rebalance_that_is_due_and_not_for_ever(leader: GroupWorker) -> None:
     with_tasks(leader)
