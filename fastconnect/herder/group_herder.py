@@ -50,6 +50,9 @@ T = TypeVar("T")
 LEASE_TURN_S = 0.25
 """How late a task may get to know that its lease is longer, or that there is no member any more: small beside the margin."""
 
+TOPICS_TURN_S = 2.0
+"""How late this worker sees that the topics of a connector are to be forgotten."""
+
 PLUGINS_WITHIN_S = 2.0
 """How long this worker's first joining waits to know its plugins: versions in statuses, no more, depend on it."""
 
@@ -129,6 +132,7 @@ class GroupHerder(StoredHerder):
         self._has_led = False
         self._member_begun = False
         self._twin: str | None = None
+        self._topics: dict[str, set[str]] = {}  # connector -> which topics its tasks here have told
         loop.hold()
 
     @property
@@ -214,6 +218,7 @@ class GroupHerder(StoredHerder):
         self._member_begun = True
         self.member.start()
         self._turn()
+        self._look_at_topics()
 
     def _alongside(self, what: Callable[[], Coroutine[object, object, object]]) -> Future[None]:
         """Do something while other things are done."""
@@ -272,6 +277,7 @@ class GroupHerder(StoredHerder):
         self._remember()
         if self.group.membership is None:
             return
+        self.sender.keep(self.group.held.connectors)
         self.sender.try_all()
         self._look_for_twins()
         leads = self.member.is_leader
@@ -369,6 +375,14 @@ class GroupHerder(StoredHerder):
             self._renew_key()
         self.loop.call_later(LEASE_TURN_S, self._turn)
 
+    def _look_at_topics(self) -> None:
+        """Have topics told anew that another worker was asked to forget: each comes back with the next record."""
+        for name, told in list(self._topics.items()):
+            if told - {topic.name for topic in self.statuses.topics(name)}:
+                del self._topics[name]
+                self.work.reset_topics(name)
+        self.loop.call_later(TOPICS_TURN_S, self._look_at_topics)
+
     # What is heard of the work
 
     def on_connector_state(
@@ -415,6 +429,7 @@ class GroupHerder(StoredHerder):
     def on_topic(self, task: TaskId, topic: str) -> None:
         """See WorkListener."""
         if self._tracks_topics:
+            self._topics.setdefault(task.connector, set()).add(topic)
             self.statuses.put_topic(StoredTopic(topic, task.connector, task.task, int(time.time() * 1000)))
 
     def on_stopping(self, reason: str) -> None:

@@ -10,7 +10,7 @@ import base64
 import logging
 import random
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Future
 from urllib.parse import quote
 
@@ -82,6 +82,11 @@ class TaskConfigSender:
         unsent = self._unsent.pop(name, None)
         if unsent is not None and unsent.timer is not None:
             unsent.timer.cancel()
+
+    def keep(self, names: Collection[str]) -> None:
+        """Only these connectors are this worker's: what the others say comes from their new owners."""
+        for name in self._unsent.keys() - set(names):
+            self.drop(name)
 
     def try_all(self) -> None:
         """Do not wait any longer: there may be another leader."""

@@ -12,7 +12,17 @@ from fastconnect.errors import ConfigError, StoreError
 from fastconnect.herder.connector_report import Failure
 from fastconnect.states import State, TaskId
 from fastconnect.storage.memory_configs import MemoryConfigStore
-from fastconnect.supervisor.control import Finish, Inventory, RunConnector, StartTask, Stopping, StopTask, TaskStatus, TaskTopic
+from fastconnect.supervisor.control import (
+    Finish,
+    Inventory,
+    ResetTopics,
+    RunConnector,
+    StartTask,
+    Stopping,
+    StopTask,
+    TaskStatus,
+    TaskTopic,
+)
 
 CONFIG: dict[str, str | None] = {"name": "a", "connector.class": "A"}
 T0, T1, T2 = (TaskId("a", number) for number in range(3))
@@ -209,6 +219,19 @@ def test_topics_are_noted_unless_that_is_switched_off(new_worker: Callable[..., 
 
     assert on.of(on.herder.active_topics("a")) == ["t"]
     assert off.of(off.herder.active_topics("a")) == []
+
+
+def test_topics_that_another_worker_has_forgotten_are_told_anew_by_the_tasks_here(leader: GroupWorker) -> None:
+    leader.configs.put_connector("a", CONFIG)
+    leader.joins("a")
+    leader.hear(TaskTopic(T0, "t"))
+    leader.wait(5)
+    assert leader.taken(ResetTopics) == []
+
+    leader.statuses.delete_topics("a")
+    leader.wait(5)
+    leader.wait(5)
+    assert leader.taken(ResetTopics) == [ResetTopics("a")]
 
 
 # The leader's own business

@@ -127,6 +127,17 @@ def test_only_the_newest_of_a_connector_are_sent(group):
     assert group.stored == [("a", [{"n": "new"}])]
 
 
+def test_what_another_worker_says_by_now_is_not_sent(group):
+    group.leader = None
+    group.sender.send("a", [{}])
+    group.sender.send("b", [{}])
+    group.sender.keep(["b"])
+    group.leader = Leader(None)
+    group.sender.try_all()
+
+    assert [name for name, _ in group.stored] == ["b"]
+
+
 def test_an_answer_that_is_no_success_and_a_leader_that_is_not_there_are_errors():
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self) -> None:
