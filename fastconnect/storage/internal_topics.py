@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from fastconnect.errors import ConfigError, ConnectError, StoreError
-from fastconnect.storage.topic_table import Client, without_group
+from fastconnect.storage.topic_client import COMMON, Client, Complaints, without_group, words_of
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ class _Preparation:
     def __init__(self, client: Client, timeout_ms: int) -> None:
         from confluent_kafka.admin import AdminClient
 
-        self._admin = AdminClient({"reconnect.backoff.max.ms": "1000", **without_group(client), "log_level": "2"})
+        self._complaints = Complaints()
+        self._admin = AdminClient({**COMMON, **without_group(client), "error_cb": self._complaints})  # type: ignore[dict-item]
         self._deadline = time.monotonic() + timeout_ms / 1000
 
     def of(self, topics: list[InternalTopic]) -> list[str]:
@@ -90,9 +91,9 @@ class _Preparation:
         while True:
             try:
                 # All topics are asked for: asking for one would have some brokers create it, not compacted.
-                found = self._admin.list_topics(timeout=max(0.1, min(5.0, self._left())))
+                found = self._admin.list_topics(timeout=max(0.1, min(1.0, self._left())))
             except KafkaException as error:
-                self._wait(error.args[0].str())
+                self._wait(words_of(error.args[0], self._complaints)[0])
                 continue
             topic = found.topics.get(name)
             if topic is None or not topic.partitions:
@@ -171,11 +172,13 @@ class _Preparation:
         return self._deadline - time.monotonic()
 
     def _wait(self, why: str) -> None:
-        """Wait a little; not beyond the deadline."""
-        if self._left() <= 0:
-            raise StoreError(f"the topics of the workers cannot be prepared: {why}", hint="look at bootstrap.servers")
+        """Wait a little; not beyond the deadline, and not for a broker that lets nobody in."""
         with contextlib.suppress(Exception):
             self._admin.poll(0)
+        refusal = self._complaints.refusal
+        if refusal is not None or self._left() <= 0:
+            reason, hint = words_of(refusal, self._complaints)
+            raise StoreError(f"the topics of the workers cannot be prepared: {reason if refusal else why}", hint=hint)
         time.sleep(_TURN_S)
 
 

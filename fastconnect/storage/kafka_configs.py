@@ -17,7 +17,9 @@ from fastconnect.states import TargetState
 from fastconnect.storage import wire
 from fastconnect.storage.config_state import ConfigState
 from fastconnect.storage.config_store import ConfigListener, ConfigSnapshot, ConfigStore, Properties, SessionKey
-from fastconnect.storage.topic_table import Client, MeaninglessError, TopicRecord, TopicTable, TopicWriter
+from fastconnect.storage.topic_client import Client
+from fastconnect.storage.topic_table import MeaninglessError, TopicRecord, TopicTable
+from fastconnect.storage.topic_writer import TopicWriter
 
 READ_BACK_MS = 30_000
 """How long a write may take until it is read again. Source: KafkaConfigBackingStore's READ_WRITE_TOTAL_TIMEOUT_MS."""
@@ -77,7 +79,7 @@ class KafkaConfigStore(ConfigStore):
 
     def remove_connector(self, name: str) -> None:
         """See ConfigStore. Its tasks' records, which Kafka Connect leaves in the topic for ever, go too (KAFKA-16838)."""
-        tasks = [(wire.task_key(name, number), None) for number in sorted(self._tasks.get(name, ()))]
+        tasks = [(wire.task_key(name, number), None) for number in sorted(self._tasks.get(name, set()).copy())]
         gone: list[tuple[bytes, bytes | None]] = [(wire.connector_key(name), None), (wire.target_key(name), None), *tasks]
         self._put(gone)
 

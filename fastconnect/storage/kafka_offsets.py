@@ -21,7 +21,9 @@ from fastconnect.api.record import Offset, Partition
 from fastconnect.errors import OffsetStoreError
 from fastconnect.storage import wire
 from fastconnect.storage.stores import OffsetStore, to_json
-from fastconnect.storage.topic_table import Client, TopicReader, TopicRecord, TopicWriter
+from fastconnect.storage.topic_client import Client
+from fastconnect.storage.topic_table import TopicReader, TopicRecord
+from fastconnect.storage.topic_writer import TopicWriter
 
 logger = logging.getLogger(__name__)
 

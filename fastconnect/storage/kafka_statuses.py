@@ -20,7 +20,9 @@ from fastconnect.states import TaskId
 from fastconnect.storage import wire
 from fastconnect.storage.memory_statuses import StatusTable, may_replace
 from fastconnect.storage.status_store import StatusStore, StoredStatus, StoredTopic
-from fastconnect.storage.topic_table import Client, MeaninglessError, TopicRecord, TopicTable, TopicWriter, place
+from fastconnect.storage.topic_client import Client, place
+from fastconnect.storage.topic_table import MeaninglessError, TopicRecord, TopicTable
+from fastconnect.storage.topic_writer import TopicWriter
 
 logger = logging.getLogger(__name__)
 

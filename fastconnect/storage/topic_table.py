@@ -1,11 +1,11 @@
-"""A compacted topic, read from its beginning and on, and written: what the stores in Kafka's topics are built on.
+"""A compacted topic, read from its beginning and on: what the stores in Kafka's topics are built on.
 
 What the records mean is the stores' business: they keep what they want of them. Nothing that is found in a topic ends the
 reading: a record that makes no sense is counted and left out. A broker that is away is waited for.
 
 `TopicReader` reads to the end and closes its client; asked again it goes on from there. `TopicTable` goes on reading on a
-thread of its own. `TopicWriter` writes, and knows when the broker has it. None of them joins a group: `group.id` is only
-asked for, so that of the worker will do, which it has the right to use.
+thread of its own. Neither joins a group: `group.id` is only asked for, so that of the worker will do, which it has the right
+to use. Writing is in topic_writer.py.
 """
 
 from __future__ import annotations
@@ -13,18 +13,16 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import msgspec
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from fastconnect.errors import StoreError
+from fastconnect.storage.topic_client import COMMON, Client, Complaints, is_final, place, refused, words_of
 
 logger = logging.getLogger(__name__)
-
-Client = Mapping[str, str]
-"""librdkafka's properties that all clients have: servers, security, timeouts; they may hold passwords."""
 
 
 class TopicRecord(msgspec.Struct, frozen=True):
@@ -54,9 +52,6 @@ _READS = {
     # 500,000 offsets: 51 MB at most instead of 118, and hardly slower).
     "fetch.max.bytes": "2097152",
     "queued.max.messages.kbytes": "4096",
-    # Kafka Connect waits this long at most before it tries a broker again; librdkafka would wait ten times as long.
-    "reconnect.backoff.max.ms": "1000",
-    "log_level": "2",
 }
 _TAIL_WAIT_MS = "500"
 _END_WAIT_MS = "20"  # how long a broker waits before it says that there is nothing more: asked once, at the end
@@ -90,10 +85,11 @@ class TopicReader:
         """How many records made no sense."""
         self.next: dict[int, int] = {}
         """Partition -> the offset behind the last record that was read."""
-        self._client = _READS | {"group.id": "fastconnect"} | dict(client)
+        self._client = COMMON | _READS | {"group.id": "fastconnect"} | dict(client)
         self._client["isolation.level"] = "read_committed" if read_committed else "read_uncommitted"
         self._on_record = on_record
         self._error = error
+        self.complaints = Complaints()
 
     def read_to_end(self, timeout_ms: int) -> None:
         """Read what is in the topic at this moment.
@@ -104,6 +100,7 @@ class TopicReader:
             StoreError: the topic does not exist, may not be read, or no broker answers. What was read was told all the same.
         """
         deadline = time.monotonic() + timeout_ms / 1000
+        self.complaints = Complaints()
         consumer = self.consumer(_END_WAIT_MS)
         try:
             self._assign(consumer, deadline)
@@ -111,14 +108,14 @@ class TopicReader:
             last_error: KafkaError | None = None
             while unread:
                 left = deadline - time.monotonic()
-                if left <= 0:
-                    raise self.refused(last_error, timeout_ms)
+                if left <= 0 or self.complaints.refusal is not None:
+                    raise self.refused(self.complaints.refusal or last_error)
                 came = False
                 for message in _some(consumer, min(left, 1.0)):
                     if error := self.take(message):
                         last_error = error
-                        if _is_final(error):
-                            raise self.refused(error, timeout_ms)
+                        if is_final(error):
+                            raise self.refused(error)
                         continue
                     came = True
                     if message.error() is not None:  # the end
@@ -130,7 +127,7 @@ class TopicReader:
 
     def consumer(self, fetch_wait_ms: str, **more: Any) -> Consumer:
         """A client to read with, which has joined nothing and reads nothing yet."""
-        return Consumer({**self._client, "fetch.wait.max.ms": fetch_wait_ms, **more})
+        return Consumer({**self._client, "fetch.wait.max.ms": fetch_wait_ms, "error_cb": self.complaints, **more})
 
     def take(self, message: Message) -> KafkaError | None:
         """Tell a record and go on behind it; return the error if it is one (the end of a partition is none)."""
@@ -179,13 +176,13 @@ class TopicReader:
                 ends[partition] = consumer.get_watermark_offsets(TopicPartition(self.topic, partition), timeout=left)[1]
             return ends
         except KafkaException as error:
-            raise self.refused(error.args[0], timeout_ms) from error
+            raise self.refused(error.args[0]) from error
         finally:
             consumer.close()
 
-    def refused(self, error: KafkaError | None, timeout_ms: int) -> StoreError:
-        """The error to raise."""
-        return _refused(self._error, "read", self.topic, error, timeout_ms)
+    def refused(self, error: KafkaError | None) -> StoreError:
+        """The error to raise; None: it took too long."""
+        return refused(self._error, "read", self.topic, error, self.complaints)
 
     def _assign(self, consumer: Consumer, deadline: float) -> None:
         """Read from where this was; in all partitions that the topic has now."""
@@ -195,14 +192,16 @@ class TopicReader:
         while True:
             try:
                 # Asked in short turns: librdkafka fails at once while it has no broker yet.
-                found = consumer.list_topics(self.topic, timeout=max(0.1, min(5.0, deadline - time.monotonic())))
+                found = consumer.list_topics(self.topic, timeout=max(0.1, min(1.0, deadline - time.monotonic())))
                 error = found.topics[self.topic].error
                 if error is None and found.topics[self.topic].partitions:
                     break
             except KafkaException as failed:
                 error = failed.args[0]
-            if time.monotonic() > deadline or (error is not None and _is_final(error)):
-                raise self.refused(error, 0)
+            consumer.poll(0)  # has the complaints told
+            error = self.complaints.refusal or error
+            if time.monotonic() > deadline or (error is not None and is_final(error)):
+                raise self.refused(error)
             time.sleep(0.05)
         for partition in found.topics[self.topic].partitions:
             self.next.setdefault(partition, 0)
@@ -278,7 +277,7 @@ class TopicTable:
         """
         deadline = time.monotonic() + timeout_ms / 1000
         ends = self._reader.ends(timeout_ms)
-        self._wait(ends, deadline, timeout_ms)
+        self._wait(ends, deadline)
         self._works()
 
     def wait_for(self, positions: Iterable[tuple[int, int]], timeout_ms: int) -> None:
@@ -287,15 +286,15 @@ class TopicTable:
         Raises:
             StoreError: not within this time.
         """
-        self._wait({partition: offset + 1 for partition, offset in positions}, time.monotonic() + timeout_ms / 1000, timeout_ms)
+        self._wait({partition: offset + 1 for partition, offset in positions}, time.monotonic() + timeout_ms / 1000)
 
-    def _wait(self, ends: Mapping[int, int], deadline: float, timeout_ms: int) -> None:
+    def _wait(self, ends: Mapping[int, int], deadline: float) -> None:
         following = self._reader.next
         with self._moved:
             while not all(following.get(partition, end) >= end for partition, end in ends.items()):
                 left = deadline - time.monotonic()
                 if left <= 0 or self._stopping:
-                    raise self._reader.refused(None, timeout_ms)
+                    raise self._reader.refused(None)
                 self._moved.wait(left)
 
     def _run(self) -> None:
@@ -331,140 +330,21 @@ class TopicTable:
             logger.info("Topic %s is read again.", self.topic)
 
     def _hear(self, error: KafkaError) -> None:
-        if error.code() in (KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION):
+        self._reader.complaints(error)
+        if error.code() == KafkaError._ALL_BROKERS_DOWN or is_final(error):
             self._fail(error)
 
     def _fail(self, error: KafkaError) -> None:
-        failure = error.str()
-        if failure != self.failure:
-            self.failure = failure
+        failure, _ = words_of(error, self._reader.complaints)
+        if self.failure is None:  # then again when it was read in between: the words change with every try
             logger.warning("Topic %s cannot be read; trying on. %s", self.topic, failure)
-
-
-class TopicWriter:
-    """Writes to a topic. A record counts when all replicas in sync have it.
-
-    Keys go to the partitions where Kafka Connect puts them. For any thread; records of a key arrive in the order of the calls.
-
-    Args:
-        error: what is raised if the topic cannot be written.
-        timeout_ms: how long a record may take; 0: as long as it takes.
-    """
-
-    def __init__(self, topic: str, client: Client, *, error: type[StoreError], timeout_ms: int = 30_000) -> None:
-        self.topic = topic
-        self._error = error
-        self._timeout_ms = timeout_ms
-        # One request at a time and no idempotence, as Kafka Connect has it here: in order all the same, and a new producer's
-        # first record arrives half a second sooner.
-        self._producer = Producer(
-            {
-                "reconnect.backoff.max.ms": "1000",
-                "log_level": "2",
-                **without_group(client),
-                "acks": "all",
-                "enable.idempotence": "false",
-                "max.in.flight": "1",
-                "linger.ms": "0",
-                "partitioner": "murmur2_random",
-                "allow.auto.create.topics": "false",
-                "message.timeout.ms": str(timeout_ms),
-            }
-        )
-
-    def put(self, records: Sequence[tuple[bytes, bytes | None]]) -> list[tuple[int, int]]:
-        """Write records and wait for all of them; return partition and offset of each.
-
-        Raises:
-            StoreError: one of them could not be written; the others may have been.
-        """
-        arrived: list[tuple[int, int]] = []
-        failed: list[KafkaError] = []
-
-        def done(error: KafkaError | None, message: Message) -> None:
-            if error is None:
-                arrived.append(place(message))
-            else:
-                failed.append(error)
-
-        for key, value in records:
-            self.send(key, value, done)
-        while len(arrived) + len(failed) < len(records):
-            self._producer.poll(0.05)
-        if failed:
-            raise _refused(self._error, "written", self.topic, failed[0], self._timeout_ms)
-        return arrived
-
-    def send(self, key: bytes, value: bytes | None, done: Callable[[KafkaError | None, Message], None]) -> None:
-        """Write a record; `done` is called by `poll` or `put`, whoever calls it.
-
-        Raises:
-            StoreError: librdkafka does not take it.
-        """
-        while True:
-            try:
-                self._producer.produce(self.topic, value, key, on_delivery=done)
-            except BufferError:
-                self._producer.poll(0.05)
-            except KafkaException as error:
-                raise _refused(self._error, "written", self.topic, error.args[0], self._timeout_ms) from error
-            else:
-                return
-
-    def poll(self, wait_ms: int) -> None:
-        """Have what is done told."""
-        self._producer.poll(wait_ms / 1000)
-
-    def close(self, timeout_ms: int) -> int:
-        """Wait for what is on its way, at most so long; return how many records have not arrived."""
-        return int(self._producer.flush(timeout_ms / 1000))
-
-
-def without_group(client: Client) -> dict[str, str]:
-    """The same properties for a client that reads nothing."""
-    return {name: value for name, value in client.items() if name != "group.id"}
-
-
-def place(message: Message) -> tuple[int, int]:
-    """Partition and offset of a message that is in the topic."""
-    partition, offset = message.partition(), message.offset()
-    assert partition is not None
-    assert offset is not None
-    return partition, offset
+        self.failure = failure
 
 
 def _some(consumer: Consumer, wait_s: float) -> list[Message]:
     """What has come: at once if there is something, else when there is."""
     first = consumer.poll(wait_s)
     return [] if first is None else [first, *consumer.consume(_MOST_AT_ONCE, 0)]
-
-
-_FINAL = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "give this worker's user the right to read and write it",
-    KafkaError.UNKNOWN_TOPIC_OR_PART: "create it, compacted, or let a worker create it at its start",
-    KafkaError._UNKNOWN_TOPIC: "create it, compacted, or let a worker create it at its start",
-    KafkaError._AUTHENTICATION: "look at the worker's sasl.* settings",
-    KafkaError._SSL: "look at the worker's ssl.* settings",
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED: None,
-}
-_HINTS = {
-    **_FINAL,
-    KafkaError._MSG_TIMED_OUT: "look at bootstrap.servers, and whether enough replicas are in sync",
-    KafkaError._ALL_BROKERS_DOWN: "look at bootstrap.servers, and whether the broker is up",
-    KafkaError._TRANSPORT: "look at bootstrap.servers, and whether the broker is up",
-    KafkaError.MSG_SIZE_TOO_LARGE: "raise the topic's max.message.bytes, and this client's message.max.bytes",
-}
-
-
-def _is_final(error: KafkaError) -> bool:
-    return error.code() in _FINAL
-
-
-def _refused(kind: type[StoreError], what: str, topic: str, error: KafkaError | None, timeout_ms: int) -> StoreError:
-    why = "no broker answers" if error is None else error.str()
-    if error is None and timeout_ms:
-        why = f"not within {timeout_ms} ms"
-    return kind(f"it cannot be {what}: {why}", where=f"topic {topic}", hint=None if error is None else _HINTS.get(error.code()))
 
 
 def _shown(key: bytes | None) -> str:

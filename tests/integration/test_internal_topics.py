@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +23,8 @@ from fastconnect.storage.kafka_configs import KafkaConfigStore
 from fastconnect.storage.kafka_offsets import KafkaOffsetStore, OffsetTopic
 from fastconnect.storage.kafka_statuses import KafkaStatusStore
 from fastconnect.storage.status_store import StoredStatus
-from fastconnect.storage.topic_table import TopicReader, TopicRecord, TopicTable, TopicWriter
+from fastconnect.storage.topic_table import TopicReader, TopicRecord, TopicTable
+from fastconnect.storage.topic_writer import TopicWriter
 
 CONFIG = {"connector.class": "FileStreamSource"}
 
@@ -89,6 +91,28 @@ def test_without_a_broker_preparing_ends_in_time(fresh_topic: str) -> None:
     with pytest.raises(StoreError, match="prepared"):
         prepare([InternalTopic(name=fresh_topic, key="x")], {"bootstrap.servers": "127.0.0.1:1"}, timeout_ms=300)
     assert time.monotonic() - began < 10
+
+
+def test_whom_the_broker_does_not_let_in_is_told_so_long_before_the_time_is_up(kafka: str, fresh_topic: str) -> None:
+    login = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN", "sasl.username": "u", "sasl.password": "secret"}
+    client = {"bootstrap.servers": kafka, **login}
+    for ask in (
+        lambda: prepare([InternalTopic(name=fresh_topic, key="x")], client),
+        lambda: KafkaOffsetStore(OffsetTopic(fresh_topic, client)).all("c"),
+    ):
+        began = time.monotonic()
+        with pytest.raises(StoreError, match=r"SASL PLAIN.*look at the worker's sasl\.\* settings") as refused:
+            ask()
+        assert time.monotonic() - began < 20
+        assert "secret" not in str(refused.value)
+
+
+def test_why_no_broker_is_reached_is_said(fresh_topic: str) -> None:
+    topic = OffsetTopic(fresh_topic, {"bootstrap.servers": "127.0.0.1:1"}, write_timeout_ms=300, read_timeout_ms=300)
+    with pytest.raises(OffsetStoreError, match=r"127\.0\.0\.1:1.* failed: Connection refused.*bootstrap\.servers"):
+        KafkaOffsetStore(topic).all("c")
+    with pytest.raises(OffsetStoreError, match=r"127\.0\.0\.1:1.* failed: Connection refused.*bootstrap\.servers"):
+        KafkaOffsetStore(topic).put("c", [({"p": 1}, {"at": 1})])
 
 
 # ---- a table ----
@@ -480,8 +504,14 @@ def test_with_the_broker_away_reads_go_on_by_themselves_and_writes_say_so(
     written = [each.value for each in topics.read(f"{fresh_topic}-status")]
     assert b'"generation":999' in (written[-1] or b"")
     assert len(written) <= 3
-    offsets.put("c", [({"p": 1}, {"at": 3})])
-    assert offsets.get("c", [{"p": 1}]) == [{"at": 3}]
+
+    def put() -> bool:
+        with contextlib.suppress(OffsetStoreError):  # its clients wait up to a second before they try the broker again
+            offsets.put("c", [({"p": 1}, {"at": 3})])
+            return offsets.get("c", [{"p": 1}]) == [{"at": 3}]
+        return False
+
+    until(put, "offsets are written again")
     configs.stop()
     offsets.close()
     assert any(record.levelno == logging.WARNING and "cannot be read" in record.message for record in caplog.records)
