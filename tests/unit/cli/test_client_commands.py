@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from fakes.called import called as call
+from fakes.commands import Ended
 from fakes.memory_herder import MemoryHerder
 from fakes.rest_cluster import Scripted, error, serving
 
-from fastconnect.cli import main
-
 CLASS = "org.example.OneSourceConnector"
-
-
-@dataclass
-class Said:
-    code: int
-    out: str
-    err: str
-
-
-def call(*words: str, typed: str | None = None) -> Said:
-    """The command, with its exit code and outputs."""
-    with pytest.MonkeyPatch.context():
-        runner = CliRunner()
-        with runner.isolation(input=typed) as (out, err, _):
-            try:
-                main.main(list(words))
-            except SystemExit as ended:
-                code = ended.code
-            return Said(int(code or 0), out.getvalue().decode(), err.getvalue().decode())
 
 
 @pytest.fixture
@@ -84,7 +64,7 @@ def test_connectors_are_listed_plain_and_as_json(herder: MemoryHerder):
 
 
 def test_no_connectors_are_no_lines_and_a_sentence(herder: MemoryHerder):
-    assert call("connectors") == Said(0, "", "The cluster has no connectors.\n")
+    assert call("connectors") == Ended(0, "", "The cluster has no connectors.\n")
     assert json.loads(call("connectors", "--json").out) == []
 
 
@@ -359,8 +339,6 @@ def test_offsets_of_a_cluster(herder: MemoryHerder, monkeypatch: pytest.MonkeyPa
     assert call("offsets", "alter", "a", str(tmp_path / "offsets.json"), "--yes").code == 0
     assert '"position":7' in call("offsets", "get", "a").out
 
-    import os
-
     url = os.environ["FASTCONNECT_URL"]
     assert "nothing" not in call("offsets", "show", "a", "--url", url).err
     assert call("offsets", "reset", "a", "--url", url, "--yes").code == 0
@@ -381,8 +359,6 @@ def test_offsets_alter_takes_a_file_or_one_offset(herder: MemoryHerder):
 
 
 def test_the_plugins_of_a_cluster(herder: MemoryHerder, monkeypatch: pytest.MonkeyPatch):
-    import os
-
     url = os.environ["FASTCONNECT_URL"]
     assert "source\torg.example.OneSourceConnector\t1.0\n" in call("plugins", "--url", url).out
     assert call("plugins", CLASS, "--url", url).out.startswith("topic\tSTRING\t")
@@ -391,8 +367,6 @@ def test_the_plugins_of_a_cluster(herder: MemoryHerder, monkeypatch: pytest.Monk
 
 
 def test_validate_asks_the_cluster_if_it_is_given(herder: MemoryHerder, folder: Path):
-    import os
-
     assert call("validate", str(folder / "a.properties"), "--url", os.environ["FASTCONNECT_URL"]).code == 0
     assert call("validate", str(folder / "a.properties")).code == 2  # the class is not installed here
 
@@ -413,8 +387,6 @@ def test_loggers(herder: MemoryHerder):
 
 
 def test_a_context_is_asked_without_an_address(herder: MemoryHerder, monkeypatch: pytest.MonkeyPatch):
-    import os
-
     put(herder, "a")
     url = os.environ["FASTCONNECT_URL"]
     monkeypatch.delenv("FASTCONNECT_URL")
