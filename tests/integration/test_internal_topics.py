@@ -471,6 +471,24 @@ def test_a_compaction_between_tasks_and_commit_makes_a_connector_inconsistent(ow
     second.stop()
 
 
+def test_offsets_that_are_compacted_meanwhile_are_always_the_last_or_newer(own: OwnBroker, fresh_topic: str) -> None:
+    topics, client = Topics(own.bootstrap_servers), {"bootstrap.servers": own.bootstrap_servers}
+    topics.create(fresh_topic, 1, cleanup_policy="compact", segment_ms="50", min_cleanable_dirty_ratio="0.01")
+    store = KafkaOffsetStore(OffsetTopic(fresh_topic, client, only="c", write_timeout_ms=30_000))
+    written = 0
+
+    def read_again_is_the_last() -> bool:
+        nonlocal written
+        for written in range(written + 1, written + 11):
+            store.put("c", [({"p": 1}, {"at": written}), ({"p": 2}, {"at": written})])
+        restarted = KafkaOffsetStore(OffsetTopic(fresh_topic, client, only="c"))
+        assert restarted.get("c", [{"p": 1}, {"p": 2}]) == [{"at": written}] * 2
+        return topics.read(fresh_topic)[0].offset > 0  # the first records are compacted away
+
+    until(read_again_is_the_last, "the topic is compacted")
+    store.close()
+
+
 # ---- the broker away ----
 
 
