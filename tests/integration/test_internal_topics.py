@@ -479,7 +479,8 @@ def test_offsets_that_are_compacted_meanwhile_are_always_the_last_or_newer(own: 
 
     def read_again_is_the_last() -> bool:
         nonlocal written
-        for written in range(written + 1, written + 11):
+        for _ in range(10):
+            written += 1
             store.put("c", [({"p": 1}, {"at": written}), ({"p": 2}, {"at": written})])
         restarted = KafkaOffsetStore(OffsetTopic(fresh_topic, client, only="c"))
         assert restarted.get("c", [{"p": 1}, {"p": 2}]) == [{"at": written}] * 2
