@@ -92,10 +92,15 @@ class CoordinatorClient:
         """Find the cluster; to be called first.
 
         Raises:
-            kafka.errors.KafkaError: no broker answered in time.
+            kafka.errors.KafkaError: no broker answered in time, or none lets this worker in.
         """
+        manager = self._client._manager
         self._client._net.start()
-        self._client._manager.bootstrap(timeout_ms)
+        try:
+            manager.bootstrap(timeout_ms)
+        except errors.KafkaError as error:
+            # It was tried until time was up, whatever the brokers said.
+            raise next(iter(manager._auth_failures.values()), error) from None
         version = self._client._manager.broker_version
         self._coordinator = _Coordinator(self._client, self._events, **self._settings, api_version=version)
         self._client._manager.call_soon(self._coordinator.watch)
