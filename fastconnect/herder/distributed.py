@@ -14,6 +14,7 @@ from fastconnect.herder import session_keys
 from fastconnect.herder.answers import ConnectorDescription, ConnectorStatus, RestartRequest, Signature
 from fastconnect.herder.fencing import producer_fencing
 from fastconnect.herder.group_herder import NO_LEADER, GroupHerder
+from fastconnect.herder.leader import may_have_process
 from fastconnect.herder.loggers import level_number
 from fastconnect.herder.loop import result_of
 from fastconnect.herder.offsets import NOTHING_GIVEN
@@ -22,8 +23,8 @@ from fastconnect.herder.restart_plan import restart_plan
 from fastconnect.states import TargetState, TaskId
 from fastconnect.storage.config_store import Properties
 
-SETTLED_WITHIN_S = 5.0
-"""How long a request waits for a rebalance that a change has just made necessary."""
+SETTLED_WITHIN_S = 8.0
+"""How long a request waits for what a change has just made necessary: a rebalance, the end of tasks."""
 
 STALE = "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
 
@@ -86,7 +87,7 @@ class DistributedHerder(GroupHerder):
 
         async def restart() -> None:
             self.stored(name, f"Unknown connector: {name}")
-            await self._settled()
+            await self._until(lambda: not self.expects_rebalance)
             self.stored(name, f"Unknown connector: {name}")
             if name not in self.work.connectors:
                 raise self._other(name)
@@ -113,7 +114,7 @@ class DistributedHerder(GroupHerder):
 
         async def restart() -> None:
             self._known_task(task)
-            await self._settled()
+            await self._until(lambda: not self.expects_rebalance)
             self._known_task(task)
             if not self.restart_here(task):
                 raise self._other(task)
@@ -132,10 +133,10 @@ class DistributedHerder(GroupHerder):
         url = self.member.owner_url(what) if self.member.is_leader else self.member.leader_url
         return OtherWorkerError(NO_LEADER, None if url == self.url else url)
 
-    async def _settled(self) -> None:
-        """Wait until the group has shared its work after the last change; ConflictError if that takes long."""
+    async def _until(self, settled: Callable[[], bool]) -> None:
+        """Wait until the group has done what the last change asks for; ConflictError if that takes long."""
         until = self.loop.clock() + SETTLED_WITHIN_S
-        while self.expects_rebalance:
+        while not settled():
             if self.loop.clock() > until:
                 raise ConflictError(STALE)
             waited: Future[None] = Future()
@@ -163,12 +164,9 @@ class DistributedHerder(GroupHerder):
         return self.loop.submit(reset)
 
     async def _change_offsets(self, name: str, change: Callable[[Properties], Any]) -> str:
-        """Change the offsets of a connector that is stopped.
-
-        All workers have stopped its tasks by then: only with its tasks gone was the work shared anew.
-        """
+        """Change the offsets of a connector that is stopped."""
         self.must_lead()
-        await self._settled()
+        await self._until(lambda: not self.expects_rebalance)
 
         async def changed() -> str:
             connector = self.stored(name)
@@ -178,6 +176,8 @@ class DistributedHerder(GroupHerder):
                     "Connectors must be in the STOPPED state before their offsets can be modified. This can be done for the "
                     f"specified connector by issuing a 'PUT' request to the '/connectors/{name}/stop' endpoint",
                 )
+            # A task that still ends would flush its own offsets over these.
+            await self._until(lambda: not any(map(may_have_process, self.statuses.tasks(name).values())))
             with self.loop.doing(f"modifying offsets for connector {name}"):
                 text: str = await change(connector.config)
                 return text

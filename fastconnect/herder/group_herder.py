@@ -129,7 +129,6 @@ class GroupHerder(StoredHerder):
         self._resumed = False
         self._configured = NOTHING
         self._changed_at: int | None = None  # where in the config topic what is to run has changed last
-        self._has_led = False
         self._member_begun = False
         self._twin: str | None = None
         self._topics: dict[str, set[str]] = {}  # connector -> which topics its tasks here have told
@@ -280,11 +279,10 @@ class GroupHerder(StoredHerder):
         self.sender.keep(self.group.held.connectors)
         self.sender.try_all()
         self._look_for_twins()
-        leads = self.member.is_leader
-        if leads:
-            self.leader.tidy_all()
+        self._tidy_own()
+        if self.member.is_leader:
+            self.leader.tidy_all(self._worker_ids())
             self._renew_key()
-        self._has_led = leads
         if self._resumed:
             # An earlier herder may have died with something of the group's on its way.
             self._resumed = False
@@ -292,6 +290,20 @@ class GroupHerder(StoredHerder):
         self._rejoin_if_outdated()
         if not self._joined.done():
             self._joined.set_result(None)
+
+    def _worker_ids(self) -> set[str]:
+        return {url.rstrip("/").partition("://")[2] for url in self.member.member_urls}
+
+    def _tidy_own(self) -> None:
+        """Forget what this worker has said of tasks that are not any more, and do not run here."""
+        connectors = self.configs.snapshot().connectors
+        for name in self.statuses.connectors():
+            count = connectors[name].task_count if name in connectors else 0
+            for number, status in self.statuses.tasks(name).items():
+                task = TaskId(name, number)
+                ours = status.worker_id == self.worker_id and task not in self.work.tasks and not self.work.ending(name)
+                if number >= count and ours:
+                    self.own_statuses.forget(task)
 
     def _remember(self) -> None:
         self.work.remember(msgspec.msgpack.encode(_Kept(self.member.state(), self.group.held)))
@@ -447,7 +459,7 @@ class GroupHerder(StoredHerder):
         else:
             self.group.reconcile(name)
         if self.member.is_leader:
-            self.leader.tidy(name)
+            self.leader.tidy(name, self._worker_ids())
         self._note_change()
 
     def restart_what_is_here(self, request: RestartRequest) -> None:

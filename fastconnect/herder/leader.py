@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import Future
 from types import TracebackType
 from typing import TypeVar
@@ -19,9 +19,9 @@ from fastconnect.herder.loop import HerderLoop, result_of
 from fastconnect.herder.own_statuses import OwnStatuses
 from fastconnect.herder.refusals import ConflictError, ConnectorNotFoundError, RequestRefusedError
 from fastconnect.logs import facts
-from fastconnect.states import TargetState, TaskId
+from fastconnect.states import State, TargetState, TaskId
 from fastconnect.storage.config_store import ConfigStore, Properties
-from fastconnect.storage.status_store import StatusStore
+from fastconnect.storage.status_store import StatusStore, StoredStatus
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +29,11 @@ T = TypeVar("T")
 
 KEY_AGAIN_S = 5.0
 """After so long it is tried again to store a session key."""
+
+
+def may_have_process(status: StoredStatus) -> bool:
+    """Whether a task with this status may still send and flush."""
+    return status.state in (State.RUNNING.name, State.PAUSED.name, State.RESTARTING.name)
 
 
 class InOrder:
@@ -179,21 +184,28 @@ class Leader:
 
     # What nobody asks for
 
-    def tidy(self, name: str) -> None:
-        """Forget the statuses of tasks that a connector has no more; and all of it, if there is no such connector."""
+    def tidy(self, name: str, workers: Collection[str]) -> None:
+        """Forget the statuses of tasks that a connector has no more; and all of it, if there is no such connector.
+
+        A task that still has a process is not forgotten: its worker does that when the process has ended, for only then has
+        the task flushed its last offsets.
+
+        Args:
+            workers: the ids of all that are members now.
+        """
         stored = self._configs.snapshot().connectors.get(name)
         count = 0 if stored is None else stored.task_count
-        for number in self._statuses.tasks(name):
-            if number >= count:
+        for number, status in self._statuses.tasks(name).items():
+            if number >= count and not (may_have_process(status) and status.worker_id in workers):
                 self._own.forget(TaskId(name, number))
         if stored is None:
             self._own.forget(name)
             self._statuses.delete_topics(name)
 
-    def tidy_all(self) -> None:
+    def tidy_all(self, workers: Collection[str]) -> None:
         """Do so for every connector of which a status is known: another leader may have died before it could."""
         for name in self._statuses.connectors():
-            self.tidy(name)
+            self.tidy(name, workers)
 
     def renew_key_if_due(self) -> None:
         """Store a new session key, if there is none or it is too old."""

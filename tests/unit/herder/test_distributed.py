@@ -222,7 +222,7 @@ def test_a_request_for_the_owner_waits_for_a_rebalance_that_is_due_and_not_for_e
     late = leader.herder.restart_task(T0)
     leader.turn()
     assert not late.done()
-    for _ in range(200):
+    for _ in range(300):
         leader.wait(0.05)
     with pytest.raises(ConflictError, match="stale configuration"):
         late.result(0)
@@ -257,6 +257,20 @@ def test_offsets_are_changed_of_stopped_connectors_only(leader: GroupWorker) -> 
         "Connectors must be in the STOPPED state before their offsets can be modified."
     )
     assert refused(leader, leader.herder.reset_offsets("b")) == (404, "Connector b not found")
+
+
+def test_offsets_wait_for_tasks_that_still_end_on_other_workers(leader: GroupWorker) -> None:
+    put(leader)
+    leader.of(leader.herder.set_target("a", TargetState.STOPPED))
+    leader.joins("a")
+    leader.statuses.put(T0, StoredStatus(state="RUNNING", worker_id="there:8083"))
+
+    asked = leader.herder.reset_offsets("a")
+    for _ in range(300):
+        leader.wait(0.05)
+
+    with pytest.raises(ConflictError):
+        leader.of(asked)
 
 
 # Loggers

@@ -12,6 +12,7 @@ from fastconnect.errors import ConfigError, StoreError
 from fastconnect.herder.connector_report import Failure
 from fastconnect.states import State, TaskId
 from fastconnect.storage.memory_configs import MemoryConfigStore
+from fastconnect.storage.status_store import StoredStatus
 from fastconnect.supervisor.control import (
     Finish,
     Inventory,
@@ -263,6 +264,29 @@ def test_a_new_leader_forgets_what_the_one_before_it_could_not(new_worker: Calla
     worker.joins(leads=True)
 
     assert worker.statuses.connectors() == set()
+
+
+def test_the_status_of_a_task_that_still_ends_is_left_to_the_worker_that_runs_it(leader: GroupWorker) -> None:
+    leader.configs.put_connector("a", CONFIG)
+    for task, worker in enumerate(("there:8083", "lost:8083")):
+        leader.statuses.put(TaskId("a", task), StoredStatus(state="RUNNING", worker_id=worker))
+    leader.statuses.put(T2, StoredStatus(state="FAILED", worker_id="there:8083"))
+
+    leader.configs.put_task_configs("a", [])
+    leader.turn()
+
+    assert list(leader.statuses.tasks("a")) == [0]
+
+
+def test_what_this_worker_once_said_of_a_task_that_is_not_any_more_is_forgotten(leader: GroupWorker) -> None:
+    leader.configs.put_connector("a", CONFIG)
+    leader.configs.put_task_configs("a", [{}])
+    for task in range(2):
+        leader.statuses.put(TaskId("a", task), StoredStatus(state="RUNNING", worker_id="here:8083"))
+
+    leader.joins(leads=False)
+
+    assert list(leader.statuses.tasks("a")) == [0]
 
 
 def test_two_workers_with_one_address_are_named_in_health(leader: GroupWorker) -> None:
