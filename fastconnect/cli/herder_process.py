@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from fastconnect.cli.console import wants_drawing
 from fastconnect.errors import ConfigError
+from fastconnect.herder.herder import Herder
 from fastconnect.herder.loop import HerderLoop
-from fastconnect.herder.observed import Showing
+from fastconnect.herder.observed import Observed, Showing
 from fastconnect.herder.snapshot import ConnectorSpec, View
 from fastconnect.herder.standalone import StandaloneHerder
 from fastconnect.supervisor.control import Finish, Inventory, Report
@@ -61,19 +63,8 @@ def be_herder(
     herder = StandaloneHerder(
         loop, connectors, worker, worker_id, channel.region, lambda: retries(worker), until_done=until_done
     )
-    showing = Showing(loop, herder.observed, view) if view is not None else None
-    answering = None
-    if bound is not None:
-        answering = server.start(herder, worker, bound)
-        if wants_drawing():  # where only warnings are logged
-            click.echo(f"The REST API listens at {', '.join(answering.urls)}.", err=True)
-    try:
+    with _shown(loop, herder.observed, view), _answering(herder, worker, bound):
         loop.run(herder.work.hear)
-    finally:
-        if answering is not None:
-            answering.close()
-        if showing is not None:
-            showing.close()
     return 0
 
 
@@ -81,7 +72,6 @@ def _be_one_of_a_group(channel: HerderChannel, loop: HerderLoop, worker: WorkerC
     from fastconnect.config.distributed import DistributedConfig
     from fastconnect.herder.connections import kafka_connections
     from fastconnect.herder.distributed import DistributedHerder
-    from fastconnect.rest import server
     from fastconnect.rest.security import client_context
 
     def tls() -> SSLContext | None:
@@ -95,19 +85,41 @@ def _be_one_of_a_group(channel: HerderChannel, loop: HerderLoop, worker: WorkerC
         bound.close()
         return _give_up(loop, error)
     herder = DistributedHerder(loop, worker, config, bound.url, channel.region, lambda: retries(worker), connections)
-    showing = Showing(loop, herder.observed, view) if view is not None else None
-    answering = server.start(herder, worker, bound)
-    if wants_drawing():
-        click.echo(f"The REST API listens at {', '.join(answering.urls)}.", err=True)
-    try:
+    with _shown(loop, herder.observed, view), _answering(herder, worker, bound):
         loop.run(herder.hear)
         # Only now, at the worker's end: a herder that has failed does not leave, for the next one goes on in its place.
         herder.close()
+    return 0
+
+
+@contextlib.contextmanager
+def _answering(herder: Herder, worker: WorkerConfig, bound: Bound | None) -> Iterator[None]:
+    """Answer the REST API during a `with`, if it has an address."""
+    if bound is None:
+        yield
+        return
+    from fastconnect.rest import server
+
+    answering = server.start(herder, worker, bound)
+    if wants_drawing():  # where only warnings are logged
+        click.echo(f"The REST API listens at {', '.join(answering.urls)}.", err=True)
+    try:
+        yield
     finally:
         answering.close()
-        if showing is not None:
-            showing.close()
-    return 0
+
+
+@contextlib.contextmanager
+def _shown(loop: HerderLoop, observed: Observed, view: View | None) -> Iterator[None]:
+    """Show the view during a `with`, if there is one."""
+    if view is None:
+        yield
+        return
+    showing = Showing(loop, observed, view)
+    try:
+        yield
+    finally:
+        showing.close()
 
 
 def retries(worker: WorkerConfig) -> RestartPolicy:
