@@ -16,7 +16,9 @@ from typing import Any
 
 from fakes.commands import until
 
+from fastconnect.config.client import Setting, to_consumer
 from fastconnect.herder.connect_protocol import NOTHING, Allocation
+from fastconnect.herder.group_client import group_client
 from fastconnect.herder.membership import GroupError, GroupMember, Membership, MembershipConfig
 from fastconnect.storage.memory_configs import MemoryConfigStore
 
@@ -139,12 +141,21 @@ class Worker:
 
 
 class MemberProcess:
-    """A member in a process of its own."""
+    """A member in a process of its own.
 
-    def __init__(self, bootstrap: str, group: str, name: str, connectors: Mapping[str, int]) -> None:
+    Args:
+        client: settings of its client in Java's names.
+    """
+
+    def __init__(
+        self, bootstrap: str, group: str, name: str, connectors: Mapping[str, int], client: Mapping[str, str] | None = None
+    ) -> None:
         self.told: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "fakes.group_member", bootstrap, group, name, json.dumps(dict(connectors))],
+            [
+                *(sys.executable, "-m", "fakes.group_member", bootstrap, group, name),
+                *(json.dumps(dict(each)) for each in (connectors, client or {})),
+            ],
             cwd=Path(__file__).parents[1],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -179,9 +190,9 @@ class MemberProcess:
 
 
 class _Telling(Worker):
-    def __init__(self, *words: Any) -> None:
+    def __init__(self, *words: Any, **changes: Any) -> None:
         self._writing = threading.Lock()
-        super().__init__(*words)
+        super().__init__(*words, **changes)
 
     def on_revoked(self, work: Allocation, done: Callable[[], None]) -> None:
         self._tell("revoked", str(work))
@@ -195,6 +206,9 @@ class _Telling(Worker):
         self._tell("lost", "")
         super().on_lost(done)
 
+    def on_failed(self, error: GroupError) -> None:
+        self._tell("failed", str(error))
+
     def _tell(self, word: str, what: str) -> None:
         with self._writing:
             print(json.dumps({"told": word, "what": what}), flush=True)
@@ -202,8 +216,13 @@ class _Telling(Worker):
 
 def main() -> None:
     """Be a member until the input ends."""
-    bootstrap, group, name, connectors = sys.argv[1:]
-    _Telling(bootstrap, group, name, store(json.loads(connectors)))
+    bootstrap, group, name, connectors, client = sys.argv[1:]
+    changes = {}
+    if java := json.loads(client):
+        settings = to_consumer([Setting(key, key, value) for key, value in java.items()], {})
+        assert settings.faults == [], settings.faults
+        changes["client"] = group_client({**settings.properties, "bootstrap.servers": bootstrap}, name)
+    _Telling(bootstrap, group, name, store(json.loads(connectors)), **changes)
     sys.stdin.read()
 
 

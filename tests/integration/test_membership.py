@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import time
@@ -64,6 +65,7 @@ class Group:
             worker.close()
         for process in self.processes:
             process.close()
+        self.members.clear()
 
 
 @pytest.fixture
@@ -323,6 +325,7 @@ def away(tmp_path: Path, kafka: str) -> Iterator[Away]:  # kafka: its jars are t
     one = Away(tmp_path)
     yield one
     one.close()
+    gc.collect()  # the clients' sockets, while the warnings are let pass
 
 
 def lost_within(worker: Worker, what: Callable[[], object]) -> float:
@@ -332,7 +335,7 @@ def lost_within(worker: Worker, what: Callable[[], object]) -> float:
     return next(when for word, when in worker.told if word == "lost") - began
 
 
-# kafka-python leaves it to Python to close a socket that could not be connected.
+# kafka-python leaves it to Python to close a socket whose connection has failed.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_member_without_a_coordinator_stops_its_work_and_begins_again_when_there_is_one(away):
     worker = away.group.worker("w1")
