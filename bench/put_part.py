@@ -51,7 +51,7 @@ def _cpu_between(program: Program, begun: Callable[[], bool], ended: Callable[[]
         if reached is begun:
             processes = tree_of(program.pid)
             before = cpu_seconds_of(processes)
-    return cpu_seconds_of(processes) - before
+    return program.cpu_seconds_since(processes, before)
 
 
 def _reported(path: Path) -> tuple[int, int]:

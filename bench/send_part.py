@@ -31,7 +31,8 @@ def watch(turn: Turn, program: Program, records: int | None = None) -> Figures:
             cpu_began = cpu_seconds_of(processes)
         if count < records and (program.poll() or now > deadline):
             raise ProgramFailedError(f"The topic has {count} of {records} records\n{program.last_words()}")
-        time.sleep(EVERY_S)
-    cpu = cpu_seconds_of(processes) - cpu_began
+        if count < records:
+            time.sleep(EVERY_S)
+    cpu = program.cpu_seconds_since(processes, cpu_began)
     scale = records / max(1, records - before)
     return {"records": records, "send_seconds": (now - began) * scale, "send_cpu_seconds": cpu * scale}

@@ -34,5 +34,5 @@ SCENARIO = Scenario(
         ),
     ],
     notes="Both make 2,000 records a poll. From the first record in the topic to the last one, end offsets asked for every "
-    "10 ms. CPU: of fastconnect the whole command from start to end, of Kafka Connect only the send part (/proc).",
+    "10 ms. CPU: of the same time (/proc).",
 )

@@ -34,7 +34,6 @@ SCENARIO = Scenario(
         ),
     ],
     notes="The topic is filled first, which does not count. ByteArrayConverter. From the first put to the last, by the clocks "
-    "of the sinks themselves. CPU: of fastconnect the whole command from start to end, of Kafka Connect only the put part "
-    "(/proc).",
+    "of the sinks themselves. CPU: of the same time (/proc).",
     settings={"consumer of Java": kafka_connect.JAVA_CONSUMER},
 )

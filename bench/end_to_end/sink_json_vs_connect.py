@@ -32,7 +32,7 @@ SCENARIO = Scenario(
         Goal("sink, JSON: CPU a record in µs against Kafka Connect", "put_cpu_us_per_record", 0.2, "at most", against=RIVAL),
     ],
     notes="The topic is filled first, which does not count. JsonConverter with schemas.enable=false; both sinks add up the "
-    "field id of all records. From the first put to the last, by the clocks of the sinks themselves. CPU: of fastconnect the "
-    "whole command from start to end, of Kafka Connect only the put part (/proc).",
+    "field id of all records. From the first put to the last, by the clocks of the sinks themselves. CPU: of the same time "
+    "(/proc).",
     settings={"consumer of Java": kafka_connect.JAVA_CONSUMER},
 )
