@@ -243,6 +243,7 @@ class RestClient:
         deadline = time.monotonic() + self._retry_for_s
         wait_s = FIRST_WAIT_S
         may_have_arrived = False
+        away = 0
         while True:
             url = self._urls[0] + path
             try:
@@ -256,6 +257,9 @@ class RestClient:
                 if lost and method == "POST":  # twice would be two: a create then says that the name is taken
                     raise trouble from error
                 self._urls.append(self._urls.pop(0))
+                away += 1
+                if away % len(self._urls):
+                    continue  # the others may be there
             else:
                 if method == "DELETE" and answer.status_code == 404 and may_have_arrived:
                     return url, answer  # the first try has done it

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import shutil
 import signal
+import socket
+import subprocess
+import sys
+import uuid
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from confluent_kafka import Producer
+from fakes.cluster import free_port
 from fakes.commands import Ended, Shell, shell, until
 from fakes.topics import Audit, Topics
 
@@ -59,7 +66,10 @@ def decoded(topics: Topics, topic: str) -> list[object]:
 
 
 def test_every_example_is_in_the_readme_and_in_these_tests() -> None:
-    files = {path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name != "README.md"}
+    parts = ((path, path.relative_to(EXAMPLES).parts) for path in EXAMPLES.rglob("*"))
+    files = {
+        "/".join(names) for path, names in parts if path.is_file() and not {"data", "__pycache__", "README.md"} & set(names)
+    }
     assert set(re.findall(r"^\| `([^`]+)`", (EXAMPLES / "README.md").read_text(), re.MULTILINE)) == files
     tested = Path(__file__).read_text()
     assert [name for name in files - {"bulk_load.py"} if f"examples/{name}" not in tested] == []
@@ -134,3 +144,43 @@ def test_totals_sink(run: Shell, well, topics: Topics, fresh_topic: str) -> None
     state = json.loads((run.folder / "totals.json").read_text())
     assert state["offsets"] == {f"{fresh_topic}-0": len(ORDERS)}
     assert round(sum(state["totals"].values()), 2) == round(sum(json.loads(order)["amount"] for order in ORDERS), 2)
+
+
+def test_three_workers_of_a_group_and_the_loss_of_one(run: Shell, topics: Topics) -> None:
+    script = run.folder / "examples/cluster/three-workers.sh"
+    worker = run.folder / "examples/cluster/worker.properties"
+    group = f"example-{uuid.uuid4().hex[:8]}"  # the broker is not this test's alone, and a shorter session is soon over
+    worker.write_text(worker.read_text().replace("example-connect", group) + "session.timeout.ms=6000\n")
+    bin_folder = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    ended = subprocess.run(
+        ["sh", script],
+        env={**run.environment, "PATH": bin_folder, "BOOTSTRAP": topics.bootstrap, "PORT": str(three_free_ports())},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert ended.returncode == 0, ended
+    before, after = ended.stdout.split("... and its tasks run elsewhere:")
+    assert (before.count("\tRUNNING\t"), after.count("\tRUNNING\t")) == (3, 3)
+    assert "is deleted" in ended.stderr
+
+
+def three_free_ports() -> int:
+    """The first of three neighbours."""
+    while True:
+        first = free_port()
+        with contextlib.suppress(OSError), contextlib.ExitStack() as taken:
+            for port in range(first, first + 3):
+                taken.enter_context(socket.create_server(("127.0.0.1", port)))
+            return first
+
+
+def test_the_service_file_starts_what_there_is() -> None:
+    service = (EXAMPLES.parent / "examples/cluster/fastconnect.service").read_text()
+    words = re.search(r"^ExecStart=\S+/fastconnect (.*)$", service, re.MULTILINE)
+    assert words is not None
+    from fastconnect.cli.run import run as command
+
+    options = {option for param in command.params for option in param.opts}
+    assert {word for word in words[1].split() if word.startswith("--")} <= options

@@ -226,11 +226,14 @@ def test_no_patience_means_one_try():
     assert len(server.requests) == 1
 
 
-def test_the_next_worker_is_asked_where_one_is_away():
-    with Scripted((200, STATUS)) as server, client(free_url(), server.url) as own:
+def test_the_next_worker_is_asked_at_once_where_one_is_away_and_is_remembered():
+    slept, told = Slept(), []
+    options = {"retry_for_s": 0, "sleep": slept, "on_trouble": told.append}
+    with Scripted((200, STATUS)) as server, client(free_url(), server.url, **options) as own:
         assert own.status("a").name == "a"
         assert own.status("a").name == "a"
     assert len(server.requests) == 2
+    assert (slept, told) == ([], [])
 
 
 # How it says what did not work
