@@ -7,7 +7,6 @@ loaded straight from the wheel, without importing confluent_kafka itself: that i
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import importlib
 import importlib.util
 import os
@@ -36,6 +35,8 @@ def linked() -> Path | None:
     try:
         maps = Path("/proc/self/maps").read_text()
     except OSError:
+        import ctypes.util  # 9 ms, for nothing on Linux
+
         name = ctypes.util.find_library("rdkafka")
         return Path(name) if name else None
     found = re.search(r"(/\S*librdkafka\S*)", maps)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import importlib.metadata
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -333,6 +332,8 @@ class StoredHerder(Herder):
 @functools.cache
 def version() -> str:
     """The version of what runs here."""
+    import importlib.metadata  # 9 ms that only those who ask have to wait for
+
     try:
         return importlib.metadata.version("fastconnect-kafka")
     except importlib.metadata.PackageNotFoundError:
