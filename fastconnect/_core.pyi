@@ -216,6 +216,7 @@ class SendReport:
     timestamp: int | None
     value: bytes | None  # of a skipped record
     key: bytes | None
+    headers: list[tuple[str, bytes | None]] | None
 
 class SendLoop:
     """Sends batches to Kafka, and knows up to where each source partition is delivered."""

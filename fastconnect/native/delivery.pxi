@@ -215,6 +215,7 @@ cdef struct Kept:
     size_t value_bytes
     void* key                   # a copy, to be freed
     size_t key_bytes
+    rd_kafka_headers_t* headers # of a refused record, to be destroyed; NULL: it has none
 
 cdef struct KeptReports:
     Kept* items
@@ -222,7 +223,9 @@ cdef struct KeptReports:
     int64_t room
 
 
-cdef void keep_report(KeptReports* reports, const rd_kafka_message_t* message, int code) noexcept nogil:
+cdef void keep_report(
+        KeptReports* reports, const rd_kafka_message_t* message, int code, rd_kafka_headers_t* headers) noexcept nogil:
+    """Keep what became of a message. Its headers are taken over."""
     cdef Kept* grown
     cdef Kept* kept
     cdef int kind
@@ -240,6 +243,7 @@ cdef void keep_report(KeptReports* reports, const rd_kafka_message_t* message, i
     kept.partition = message.partition
     kept.offset = message.offset
     kept.timestamp = -1
+    kept.headers = headers
     if code == 0:
         kept.timestamp = rd_kafka_message_timestamp(message, &kind)
     else:
@@ -253,10 +257,16 @@ cdef void keep_report(KeptReports* reports, const rd_kafka_message_t* message, i
     reports.count += 1
 
 
+cdef void let_kept_go(Kept* kept) noexcept:
+    free(kept.key)
+    if kept.headers != NULL:
+        rd_kafka_headers_destroy(kept.headers)
+
+
 cdef void keep_nothing(KeptReports* reports) noexcept:
     cdef int64_t i
     for i in range(reports.count):
-        free(reports.items[i].key)
+        let_kept_go(&reports.items[i])
     free(reports.items)
     memset(reports, 0, sizeof(KeptReports))
 
@@ -274,6 +284,7 @@ cdef class SendReport:
     cdef readonly object timestamp
     cdef readonly object value
     cdef readonly object key
+    cdef readonly object headers
 
 
 cdef class Sent:

@@ -132,26 +132,14 @@ cdef class Fetched:
     def headers(self):
         """For each message a list of (name, bytes or None), or None; altogether None if no message has headers."""
         cdef Py_ssize_t i
-        cdef size_t n
         cdef rd_kafka_headers_t* headers
-        cdef const char* name
-        cdef const void* value
-        cdef size_t size
         every = None
         for i in range(self.count):
             if rd_kafka_message_headers(self.messages[i], &headers) != 0:
                 continue
             if every is None:
                 every = [None] * self.count
-            pairs = []
-            n = 0
-            while rd_kafka_header_get_all(headers, n, &name, &value, &size) == 0:
-                pairs.append((
-                    name.decode("utf-8", "replace"),
-                    None if value == NULL else PyBytes_FromStringAndSize(<const char*>value, size),
-                ))
-                n += 1
-            every[i] = pairs
+            every[i] = header_pairs(headers)
         return every
 
     def ends(self):
@@ -246,3 +234,19 @@ cdef bint write_lines(rd_kafka_message_t** messages, Py_ssize_t count, char* to)
         to[0] = 10
         to += 1
     return True
+
+
+cdef list header_pairs(const rd_kafka_headers_t* headers):
+    """librdkafka's headers as a list of (name, bytes or None)."""
+    cdef size_t n = 0
+    cdef const char* name
+    cdef const void* value
+    cdef size_t size
+    pairs = []
+    while rd_kafka_header_get_all(headers, n, &name, &value, &size) == 0:
+        pairs.append((
+            name.decode("utf-8", "replace"),
+            None if value == NULL else PyBytes_FromStringAndSize(<const char*>value, size),
+        ))
+        n += 1
+    return pairs

@@ -282,6 +282,8 @@ cdef extern from *:
     extern void rd_kafka_message_destroy(rd_kafka_message_t *);
     extern int64_t rd_kafka_message_timestamp(const rd_kafka_message_t *, int *);
     extern int rd_kafka_message_headers(const rd_kafka_message_t *, rd_kafka_headers_t **);
+    extern int rd_kafka_message_detach_headers(rd_kafka_message_t *, rd_kafka_headers_t **);
+    extern rd_kafka_headers_t *rd_kafka_headers_copy(const rd_kafka_headers_t *);
     extern int rd_kafka_header_get_all(const rd_kafka_headers_t *, size_t, const char **, const void **, size_t *);
     extern const char *rd_kafka_message_errstr(const rd_kafka_message_t *);
 
@@ -335,6 +337,8 @@ cdef extern from *:
     void rd_kafka_message_destroy(rd_kafka_message_t*) noexcept nogil
     int64_t rd_kafka_message_timestamp(const rd_kafka_message_t*, int*) noexcept nogil
     int rd_kafka_message_headers(const rd_kafka_message_t*, rd_kafka_headers_t**) noexcept nogil
+    int rd_kafka_message_detach_headers(rd_kafka_message_t*, rd_kafka_headers_t**) noexcept nogil
+    rd_kafka_headers_t* rd_kafka_headers_copy(const rd_kafka_headers_t*) noexcept nogil
     int rd_kafka_header_get_all(
         const rd_kafka_headers_t*, size_t, const char**, const void**, size_t*) noexcept nogil
     const char* rd_kafka_message_errstr(const rd_kafka_message_t*) noexcept nogil

@@ -426,14 +426,33 @@ cdef class SendLoop(Client):
                 self.messages[i].rkt = self.batch.topics[self.batch.next + i] if self.batch.topics != NULL \
                     else self.batch.topic.handle
                 self.messages[i].offset = -1
-                self.record_failed(&self.messages[i], True)
+                self.record_failed(&self.messages[i], True, self.headers_of_unsent(self.batch.next + i))
+
+    cdef rd_kafka_headers_t* headers_of_unsent(self, int64_t index) noexcept nogil:
+        """A copy of the headers of a record that librdkafka has not taken; NULL if it has none, or nobody asks for them."""
+        if not self.report_skipped or self.batch.headers == NULL or self.batch.headers[index] == NULL:
+            return NULL
+        return rd_kafka_headers_copy(self.batch.headers[index])
+
+    cdef rd_kafka_headers_t* headers_of_report(self, const rd_kafka_message_t* report) noexcept nogil:
+        """The headers of a record that librdkafka gives back, taken from it; NULL if it has none, or nobody asks for them."""
+        cdef rd_kafka_headers_t* headers = NULL
+        if self.report_skipped:
+            rd_kafka_message_detach_headers(<rd_kafka_message_t*>report, &headers)
+        return headers
 
     cdef inline void unsend(self, rd_kafka_message_t* message) noexcept nogil:
         self.in_flight_count -= 1
         self.in_flight_bytes -= message.len + message.key_len
 
-    cdef void record_failed(self, const rd_kafka_message_t* message, bint alone) noexcept nogil:
+    cdef void record_failed(
+            self, const rd_kafka_message_t* message, bint alone, rd_kafka_headers_t* headers) noexcept nogil:
         """A record will never be delivered: skip it, or freeze its stream and stop. `alone`: no other was in its batch."""
+        if not self.skipped(message, alone, headers) and headers != NULL:
+            rd_kafka_headers_destroy(headers)
+
+    cdef bint skipped(self, const rd_kafka_message_t* message, bint alone, rd_kafka_headers_t* headers) noexcept nogil:
+        """The same; whether the headers were taken over, for a report."""
         cdef int code = message.err
         cdef int64_t size = message.len + message.key_len
         cdef Decision decision = decide(code)
@@ -441,17 +460,17 @@ cdef class SendLoop(Client):
                 size + FRAMING_BYTES < self.batch_bytes:
             self.batch_refused = True
             self.stopped = True
-            return
+            return False
         add_relaxed(&self.slot.records_failed, 1)
         add_relaxed(&self.slot.record_failures, 1)
         store_relaxed(&self.slot.last_error_ms, realtime_ms())
         if self.skip_failed_records and decision == RECORD:
             add_relaxed(&self.slot.records_skipped, 1)
             if self.report_skipped:
-                keep_report(&self.kept_reports, message, code)
-            else:
-                settle(&self.tracker, message._private)
-            return
+                keep_report(&self.kept_reports, message, code, headers)
+                return True
+            settle(&self.tracker, message._private)
+            return False
         if self.failed_code == 0:
             add_relaxed(&self.slot.record_errors, 1)
         self.stopped = True
@@ -461,6 +480,7 @@ cdef class SendLoop(Client):
             self.failed_owner = unit_of(&self.tracker, message._private).owner
             self.failed_index = <int64_t>(<uint64_t>message._private & UINT32_MAX)
             self.failed_bytes = size
+        return False
 
     cdef void drain(self, int wait_ms) noexcept nogil:
         """Read events until there are none; wait at most so long for the first."""
@@ -506,12 +526,12 @@ cdef class SendLoop(Client):
                     size += report.len + report.key_len
                     acked += 1
                     if self.report_acks:
-                        keep_report(&self.kept_reports, report, 0)
+                        keep_report(&self.kept_reports, report, 0, NULL)
                     else:
                         settle(&self.tracker, report._private)
                 else:
                     self.in_flight_bytes -= report.len + report.key_len
-                    self.record_failed(report, alone)
+                    self.record_failed(report, alone, self.headers_of_report(report))
             self.in_flight_count -= n
             self.in_flight_bytes -= size
             if acked:
@@ -576,10 +596,11 @@ cdef class SendLoop(Client):
                 told.value = None if kept.value == NULL \
                     else PyBytes_FromStringAndSize(<char*>kept.value, <Py_ssize_t>kept.value_bytes)
                 told.key = None if kept.key == NULL else PyBytes_FromStringAndSize(<char*>kept.key, <Py_ssize_t>kept.key_bytes)
+                told.headers = None if kept.headers == NULL else header_pairs(kept.headers)
             reports.append(told)
         for i in range(self.kept_reports.count):
             settle(&self.tracker, self.kept_reports.items[i].opaque)
-            free(self.kept_reports.items[i].key)
+            let_kept_go(&self.kept_reports.items[i])
         self.kept_reports.count = 0
         tracker_let_go(&self.tracker)
         return reports

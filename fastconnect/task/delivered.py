@@ -12,7 +12,7 @@ from fastconnect._core import SendLoop, SendReport
 from fastconnect.api.record import RecordBatch, RecordMetadata, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import SendError
-from fastconnect.task.origin import DeadLetter, PolledOrigin, RawHeader, raw_of, record_of
+from fastconnect.task.origin import DeadLetter, PolledOrigin, RawHeader, record_of
 from fastconnect.task.source_conversion import Converted
 from fastconnect.task.tolerance import Failure, Stage, Tolerance
 
@@ -88,6 +88,6 @@ class SentOrigin(PolledOrigin):
     def dead_letter(self, row: int) -> DeadLetter:
         """The bytes as they were sent."""
         letter = super().dead_letter(row)
-        headers: list[RawHeader] = [(pair[0], raw_of(pair[1])) for pair in self.record(row).headers or ()]
+        headers: list[RawHeader] = list(self._report.headers or ())
         place = [("topic", self._report.topic), *(pair for pair in letter.place if pair[0] not in ("topic", "partition"))]
         return DeadLetter(self._report.key, self._report.value, letter.timestamp, headers, place)

@@ -110,3 +110,16 @@ def test_records_that_were_dropped_are_told_without_a_place(loop: SendLoop) -> N
         (b"a", {"seq": 5}, None),
         (b"c", {"seq": 7}, None),
     ]
+
+
+def test_a_dead_letter_of_a_refused_record_has_the_headers_that_were_sent(loop: SendLoop) -> None:
+    from fastconnect._core import record_columns
+
+    kept = Kept()
+    columns = record_columns([SourceRecord("t", b"x" * 2000, source_partition=HERE, source_offset={"seq": 1})])
+    loop.queue_records(columns, columns.values, headers=[[("as-sent", b'"\x00"'), ("none", None)]])
+    assert loop.push(1000)
+    assert loop.flush(10_000)
+    Delivered(loop, Plain(), Tolerance(ErrorSettings(), reporters=[kept])).tell()
+    (failure,) = kept.failures
+    assert failure.origin.dead_letter(failure.row).headers == [("as-sent", b'"\x00"'), ("none", None)]
