@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -213,8 +214,8 @@ def test_a_damaged_file_is_told_from_one_of_another_kind(path: Path) -> None:
     with path.open("r+b") as file:
         file.seek(4096)
         file.write(b"\xff" * 20_000)
-    with pytest.raises(OffsetStoreError, match="the database is damaged"):
-        SqliteOffsetStore(path).all("orders")
+    with pytest.raises(OffsetStoreError, match="the database is damaged"), closing(SqliteOffsetStore(path)) as damaged:
+        damaged.all("orders")
 
 
 def test_a_folder_in_the_files_place_is_told(path: Path) -> None:
