@@ -157,7 +157,7 @@ class OwnConnectors:
             found = len(self._work.tasks_of(each.name))
             logger.info("Found the connector's tasks running.", extra=about_connector(each.name, tasks=found))
             for number, config in enumerate(configs):  # of those that run already, none notices it
-                self._work.start_task(TaskId(each.name, number), each.config, config, each.target)
+                self._work.start_task(TaskId(each.name, number), each.divided_config or each.config, config, each.target)
             self._work.adopt_connector(each.name, each.config, each.target)
 
     def _forget_unwanted(self) -> None:
@@ -231,31 +231,42 @@ class OwnConnectors:
         for spec in self._specs:
             if spec.target is not TargetState.STARTED:
                 self._work.start_connector(spec.name, spec.config, spec.target)
-        for name, configs in first.task_configs.items():
-            self._divide(name, configs)
+        names = [name for name, configs in first.task_configs.items() if self._takes_over(name, configs)]
         self._remember()
+        for name in names:
+            self._run_tasks(name)
         self.started.set_result(None)
 
     # Tasks
 
     def _divide(self, name: str, configs: list[dict[str, str]]) -> None:
         """Run the tasks that a connector wants, and only those. What is the same as before goes on undisturbed."""
+        if self._takes_over(name, configs):
+            self._remember()
+            self._run_tasks(name)
+
+    def _takes_over(self, name: str, configs: list[dict[str, str]]) -> bool:
+        """Note the configurations of a connector's tasks; whether anything is to be done for them."""
         connector = self._configs.snapshot().connectors.get(name)
         if connector is None or connector.target is TargetState.STOPPED:
-            return
+            return False
         new = [dict[str, str | None](config) for config in configs]
         if new == connector.task_configs and connector.applied_config == connector.config:
-            return
+            return False
         if connector.task_configs:
             logger.info("The connector's tasks are divided anew.", extra=about_connector(name, tasks=len(new)))
         elif not new:
             logger.warning("Connector has no work: it gave no task configurations.", extra=about_connector(name))
         self._configs.put_task_configs(name, new)
-        self._remember()
+        return True
+
+    def _run_tasks(self, name: str) -> None:
+        connector = self._configs.snapshot().connectors[name]
+        configs = connector.task_configs or []
         for number in self._work.tasks_of(name):
-            if number >= len(new):
+            if number >= len(configs):
                 self._stop_task(TaskId(name, number))
-        for number, config in enumerate(new):
+        for number, config in enumerate(configs):  # of those that run already with the same, none notices it
             self._work.start_task(TaskId(name, number), connector.config, config, connector.target)
 
     def _stop_task(self, task: TaskId) -> Future[None]:

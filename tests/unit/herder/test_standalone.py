@@ -215,6 +215,20 @@ def test_a_paused_and_a_stopped_connector_stay_so_under_a_new_herder(worker, wor
     assert stopped.herder.status("a").connector.state == "STOPPED"
 
 
+def test_a_paused_connector_with_a_new_configuration_keeps_its_tasks_as_they_are_under_a_new_herder(worker, worker_with):
+    worker.of(worker.herder.set_target("a", TargetState.PAUSED))
+    worker.herder.put_connector("a", {**CONFIG, "new": "1"}, replace=True)
+    worker.turn()
+    worker.answer()
+    assert worker.commands is not None
+    later = worker_with(inventory=Inventory(running(0, 1), remembered=worker.remembered))
+    assert [each.connector_config for each in later.taken(StartTask)] == [{"name": "a", "connector.class": "a"}] * 2
+    later.of(later.herder.set_target("a", TargetState.STARTED))
+    later.answer(task_configs=[{"task": "0"}, {"task": "1"}])
+
+    assert [each.connector_config.get("new") for each in later.taken(StartTask)] == ["1", "1"]
+
+
 # What may be asked
 
 
