@@ -1,17 +1,18 @@
-"""How a task begins and ends with the world outside: waiting for a broker, and the plugin's own clean-up."""
+"""How a task begins and ends with the world outside: waiting for a broker, the plugin's own start and its clean-up."""
 
 from __future__ import annotations
 
 import logging
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from fastconnect._core import FetchLoop, SendLoop
 from fastconnect.api.task import SinkTask, SourceTask
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, RetriableError
 from fastconnect.logs import facts
-from fastconnect.reports import TaskChannel
+from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import State
 from fastconnect.task.waiting import Orders
 
@@ -57,6 +58,35 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
         break
     if said:
         logger.info("A broker answers.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
+
+
+class Closing(Protocol):
+    """What is to be closed after the task."""
+
+    def close(self) -> None:
+        """Close it."""
+        ...
+
+
+def live(
+    task: SourceTask[Any] | SinkTask[Any],
+    spec: TaskSpec,
+    channel: TaskChannel,
+    conversion: Closing,
+    run: Callable[[], bool],
+) -> bool:
+    """Start the task, run its loop and stop the task, whatever comes; return what the loop does.
+
+    Raises:
+        Exception: whatever the task, its configuration or its loop has failed with.
+    """
+    try:
+        task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
+        channel.tell_state(State.RUNNING)
+        return run()
+    finally:
+        stop(task)
+        conversion.close()
 
 
 def stop(task: SourceTask[Any] | SinkTask[Any]) -> None:

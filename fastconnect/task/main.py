@@ -27,7 +27,7 @@ from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State
 from fastconnect.storage.open_offsets import open_offset_store
 from fastconnect.task import sink_main
-from fastconnect.task.connecting import connect, stop
+from fastconnect.task.connecting import connect, live
 from fastconnect.task.context import TaskContext
 from fastconnect.task.dead_letters import Reporters
 from fastconnect.task.delivered import Delivered, has_commit_record
@@ -179,13 +179,7 @@ def _run_source(
         )
         connect(send_loop, worker, channel, orders)
         reporters.open()
-        try:
-            task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
-            channel.tell_state(State.RUNNING)
-            return loop.run()
-        finally:
-            stop(task)
-            conversion.close()
+        return live(task, spec, channel, conversion, loop.run)
     finally:
         reporters.close()
         send_loop.close()

@@ -15,8 +15,8 @@ from fastconnect.api.task import SinkTask
 from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_properties
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.reports import TaskChannel, TaskSpec
-from fastconnect.states import State, TargetState
-from fastconnect.task.connecting import connect, stop
+from fastconnect.states import TargetState
+from fastconnect.task.connecting import connect, live
 from fastconnect.task.dead_letters import ErrantRecords, Reporters
 from fastconnect.task.partitions import Partitions
 from fastconnect.task.sink import SinkLoop
@@ -76,13 +76,7 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
         )
         connect(fetch_loop, worker, channel, orders)
         reporters.open()
-        try:
-            task.start(task.config_class.parse(spec.task_config, where=f"task {spec.id}"))
-            channel.tell_state(State.RUNNING)
-            return loop.run()
-        finally:
-            stop(task)
-            conversion.close()
+        return live(task, spec, channel, conversion, loop.run)
     finally:
         reporters.close()
         fetch_loop.close()
