@@ -50,8 +50,8 @@ T = TypeVar("T")
 LEASE_TURN_S = 0.25
 """How late a task may get to know that its lease is longer, or that there is no member any more: small beside the margin."""
 
-TOPICS_TURN_S = 2.0
-"""How late this worker sees that the topics of a connector are to be forgotten."""
+STATUSES_TURN_S = 2.0
+"""How late this worker sees that others have changed what it has said."""
 
 PLUGINS_WITHIN_S = 2.0
 """How long this worker's first joining waits to know its plugins: versions in statuses, no more, depend on it."""
@@ -217,7 +217,7 @@ class GroupHerder(StoredHerder):
         self._member_begun = True
         self.member.start()
         self._turn()
-        self._look_at_topics()
+        self._look_at_statuses()
 
     def _alongside(self, what: Callable[[], Coroutine[object, object, object]]) -> Future[None]:
         """Do something while other things are done."""
@@ -387,13 +387,15 @@ class GroupHerder(StoredHerder):
             self._renew_key()
         self.loop.call_later(LEASE_TURN_S, self._turn)
 
-    def _look_at_topics(self) -> None:
-        """Have topics told anew that another worker was asked to forget: each comes back with the next record."""
+    def _look_at_statuses(self) -> None:
+        """See that what runs here is shown so; and have topics told anew that another worker was asked to forget."""
+        if self.group.membership is not None:
+            self.own_statuses.say_again()
         for name, told in list(self._topics.items()):
             if told - {topic.name for topic in self.statuses.topics(name)}:
                 del self._topics[name]
                 self.work.reset_topics(name)
-        self.loop.call_later(TOPICS_TURN_S, self._look_at_topics)
+        self.loop.call_later(STATUSES_TURN_S, self._look_at_statuses)
 
     # What is heard of the work
 

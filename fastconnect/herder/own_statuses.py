@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from fastconnect.states import State, TaskId
 from fastconnect.storage.status_store import StatusStore, StoredStatus
 
@@ -23,6 +25,7 @@ class OwnStatuses:
         self._store = store
         self._worker_id = worker_id
         self._generation = generation
+        self._said: dict[str | TaskId, StoredStatus] = {}
 
     def put(self, of: str | TaskId, state: State, trace: str | None = None, version: str | None = None) -> None:
         """Say how a connector or a task is, unless that is known."""
@@ -30,6 +33,7 @@ class OwnStatuses:
         status = StoredStatus(
             state=state.name, worker_id=self._worker_id, generation=self._generation(), trace=trace, version=version
         )
+        self._said[of] = status
         if known is not None and _same(known, status):
             return
         self._store.put(of, status, safe=state in _SAFE)
@@ -39,9 +43,24 @@ class OwnStatuses:
         known = self._store.get(of)
         if known is None or known.worker_id == self._worker_id:
             self.put(of, State.UNASSIGNED)
+        self.say_no_more(of)
+
+    def say_no_more(self, of: str | TaskId) -> None:
+        """It is no business of this worker's any more."""
+        self._said.pop(of, None)
+
+    def say_again(self) -> None:
+        """Say anew what a worker has covered that no longer has to do with it, but did not know that."""
+        for of, status in list(self._said.items()):
+            known = self._store.get(of)
+            if known is None or known.worker_id == self._worker_id or known.generation > self._generation():
+                continue
+            self._said[of] = msgspec.structs.replace(status, generation=self._generation())
+            self._store.put(of, self._said[of])
 
     def forget(self, of: str | TaskId) -> None:
         """There is no such connector or task any more."""
+        self.say_no_more(of)
         if self._store.get(of) is not None:
             self._store.delete(of)
 

@@ -94,24 +94,35 @@ class GroupWork:
     def _lose(self, done: Callable[[], None]) -> None:
         self.membership = None
         self.held = NOTHING
-        self.when_stopped(Allocation.of(self._work.connectors, self._work.tasks), done)
+        # Nothing is said of it: others may have it by now, and what they say must not be covered by a worker that was away.
+        self.when_stopped(Allocation.of(self._work.connectors, self._work.tasks), done, tell=False)
         self._on_change()
 
-    def when_stopped(self, work: Allocation, done: Callable[[], None]) -> None:
-        """Stop connectors and tasks, say that they are nobody's, and call `done` when the processes of the tasks have ended."""
+    def when_stopped(self, work: Allocation, done: Callable[[], None], *, tell: bool = True) -> None:
+        """Stop connectors and tasks, and call `done` when the processes of the tasks have ended.
+
+        Args:
+            tell: say that they are nobody's.
+        """
+        let_go = self._let_go if tell else self._statuses.say_no_more
         for name in work.connectors:
             self._work.stop_connector(name)
-            self._let_go(name)
-        self._when_ended([(task, self._work.stop_task(task)) for task in sorted(work.tasks)], done)
+            let_go(name)
+        self._when_ended([(task, self._work.stop_task(task)) for task in sorted(work.tasks)], done, let_go)
 
-    def _when_ended(self, ending: Iterable[tuple[TaskId, Future[None]]], done: Callable[[], None]) -> None:
+    def _when_ended(
+        self,
+        ending: Iterable[tuple[TaskId, Future[None]]],
+        done: Callable[[], None],
+        let_go: Callable[[str | TaskId], None],
+    ) -> None:
         left = dict(ending)
         if not left:
             done()
             return
 
         def ended(task: TaskId) -> None:
-            self._let_go(task)
+            let_go(task)
             del left[task]
             if not left:
                 done()
@@ -143,7 +154,7 @@ class GroupWork:
             for task in sorted(work.tasks)
             if only in (None, task.connector) and not (task in self.held.tasks and _exists(snapshot, task))
         ]
-        self._when_ended(stray, lambda: None)
+        self._when_ended(stray, lambda: None, self._let_go)
         if self.membership is None:
             return
         for name in sorted(self.held.connectors):

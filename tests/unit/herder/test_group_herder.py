@@ -235,6 +235,18 @@ def test_topics_that_another_worker_has_forgotten_are_told_anew_by_the_tasks_her
     assert leader.taken(ResetTopics) == [ResetTopics("a")]
 
 
+def test_a_status_that_a_worker_has_covered_which_was_away_comes_back(leader: GroupWorker) -> None:
+    leader.configs.put_connector("a", CONFIG)
+    leader.configs.put_task_configs("a", [{}])
+    leader.joins("a", T0)
+    leader.runs("a", 0, 0)
+    leader.statuses.put(T0, StoredStatus(state="UNASSIGNED", worker_id="there:8083", generation=-1))
+
+    leader.wait(3)
+
+    assert state(leader, T0) == "RUNNING"
+
+
 # The leader's own business
 
 

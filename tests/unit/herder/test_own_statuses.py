@@ -54,6 +54,23 @@ def test_only_its_own_is_said_to_be_nobodys(store):
     assert store.get("a") == StoredStatus(state="UNASSIGNED", worker_id="here:1", generation=9)
 
 
+def test_what_a_worker_that_was_away_has_covered_is_said_again(store):
+    statuses = OwnStatuses(store, "here:1", lambda: 9)
+    statuses.put(TASK, State.RUNNING, version="1")
+    statuses.put("a", State.RUNNING)
+    statuses.put("b", State.RUNNING)
+    store.put(TASK, StoredStatus(state="UNASSIGNED", worker_id="there:1", generation=-1))
+    store.put("a", StoredStatus(state="RUNNING", worker_id="there:1", generation=10))
+    statuses.say_no_more("b")
+    store.put("b", StoredStatus(state="UNASSIGNED", worker_id="there:1", generation=1))
+
+    statuses.say_again()
+
+    assert store.get(TASK) == StoredStatus(state="RUNNING", worker_id="here:1", generation=9, version="1")
+    assert store.get("a").worker_id == "there:1", "it is the other's by now"
+    assert store.get("b").worker_id == "there:1"
+
+
 def test_what_is_not_any_more_is_forgotten(store):
     statuses = OwnStatuses(store, "here:1", lambda: 1)
     statuses.put(TASK, State.RUNNING)

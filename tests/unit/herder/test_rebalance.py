@@ -110,6 +110,7 @@ def test_without_membership_the_leases_end_at_once_and_all_work_after_it(busy: G
     busy.ended("a", 1, 1)
     assert done == [True]
     assert busy.held == NOTHING
+    assert {state(busy, of) for of in ("a", T0, T1)} == {"RUNNING"}, "what others say of it by now must not be covered"
 
     busy.joins("a", T0)
     assert [each.id for each in busy.taken(StartTask)] == [T0]
