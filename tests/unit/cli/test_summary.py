@@ -65,3 +65,13 @@ def test_the_text_tells_the_same_to_people(capsys):
     assert ["records/s", "35 (350 B/s)"] in lines
     assert ["tasks", "3 (1 restart; what was read again counts again)"] in lines
     assert not any(name == "skipped" for name, _ in lines)
+
+
+def test_what_stopped_tasks_have_counted_is_in_the_numbers_but_they_are_no_tasks_any_more():
+    numbers = summarized(forgotten={"records_polled": 7, "records_acked": 7})
+
+    assert (numbers.records, numbers.delivered, numbers.tasks) == (157, 147, 3)
+
+
+def test_one_line_tells_how_a_worker_has_stopped():
+    assert summary.stopped(summarized(seconds=64.6)) == "Stopped: 140 records delivered and flushed in 1:05."
