@@ -41,7 +41,12 @@ Start = Callable[[str, Path, Shell], tuple[str, Callable[[], object]]]
 
 
 def java(kafka: str, folder: Path, _shell: Shell) -> tuple[str, Callable[[], object]]:
-    worker = KafkaConnect(folder / "java", kafka, f"client-{uuid.uuid4().hex[:8]}").start()
+    worker = KafkaConnect(folder / "java", kafka, f"client-{uuid.uuid4().hex[:8]}")
+    try:
+        worker.start()
+    except BaseException:
+        worker.kill()
+        raise
     return worker.url, worker.kill
 
 
@@ -162,7 +167,7 @@ def test_all_that_is_wrong_is_told_and_nothing_is_changed(asked: Asked, files: D
 
 def test_a_connectors_life(asked: Asked, files: Described):
     name = files.sink
-    for file in files.folder.iterdir():
+    for file in sorted(files.folder.iterdir()):
         asked.call("create", file, "--wait")
     asked.call("create", files.folder / "out.json", code=1)
     files.until_copied(10)
