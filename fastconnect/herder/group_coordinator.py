@@ -8,7 +8,6 @@ Everything here runs on kafka-python's own thread, the one with its event loop, 
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -18,7 +17,6 @@ import msgspec
 from kafka import errors
 from kafka.coordinator.base import BaseCoordinator, Generation
 from kafka.net.compat import KafkaNetClient
-from kafka.net.wakeup_notifier import WakeupNotifier
 from kafka.protocol.consumer import HeartbeatRequest
 from kafka.structs import MemberState as JoinState
 
@@ -165,8 +163,7 @@ class _Coordinator(BaseCoordinator):  # type: ignore[misc]  # kafka-python has n
     def __init__(self, client: Any, events: GroupEvents, **settings: Any) -> None:
         super().__init__(client, **settings)
         self._events = events
-        self._joining = False
-        self._join_ended = WakeupNotifier(self._net)
+        self._join: object | None = None  # that is under way
         self._sync_sent_ns = 0
 
     def protocol_type(self) -> str:
@@ -186,20 +183,20 @@ class _Coordinator(BaseCoordinator):  # type: ignore[misc]  # kafka-python has n
         # kafka-python does not beat while it joins, and a join may take longer than a session: it waits for every other
         # member, also for one that was killed and whose session has yet to end. All work goes on meanwhile, so its lease
         # must. The coordinator takes heartbeats while it waits, but no second request on the connection that it waits on.
-        self._joining = True
-        self._manager.call_soon(self._beat_while_joining)
+        join = self._join = object()
+        self._manager.call_soon(self._beat_while_joining, join)
         try:
             return bytes(await super()._do_join_and_sync_async())
         finally:
-            self._joining = False
-            self._join_ended.notify()
+            self._join = None
 
-    async def _beat_while_joining(self) -> None:
-        while self._joining:
-            with contextlib.suppress(RuntimeError):  # a second join began before this noticed the end of the first
-                await self._join_ended(self.config["heartbeat_interval_ms"] / 1000)
+    async def _beat_while_joining(self, join: object) -> None:
+        while True:
+            await self._net.sleep(self.config["heartbeat_interval_ms"] / 1000)
+            if self._join is not join:
+                return
             generation, coordinator = self._generation, self.coordinator_id
-            if not self._joining or coordinator is None or generation.generation_id == NO_GENERATION:
+            if coordinator is None or generation.generation_id == NO_GENERATION:
                 continue
             request = HeartbeatRequest(
                 group_id=self.group_id,

@@ -179,7 +179,8 @@ def test_leases_go_on_while_a_join_waits_for_a_dead_member(group):
 
 
 def test_another_process_goes_on_as_the_same_member_and_nobody_notices(group):
-    one, other = group.worker("w1"), group.worker("w2")
+    session: dict[str, object] = {"session_timeout_ms": 30_000}  # longer than any pause of a busy machine
+    one, other = group.worker("w1", **session), group.worker("w2", **session)
     group.share(one, other)
     if other.member.is_leader:
         one, other = other, one
@@ -188,7 +189,7 @@ def test_another_process_goes_on_as_the_same_member_and_nobody_notices(group):
     assert state is not None
     one.member.close()
 
-    again = group.worker(one.name, state=state)
+    again = group.worker(one.name, state=state, **session)
 
     until(lambda: again.told, "it is a member again")
     assert again.words == ["assigned"]
