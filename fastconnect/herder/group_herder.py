@@ -488,7 +488,8 @@ class GroupHerder(StoredHerder):
 
     def close(self) -> None:
         """Leave the group, once all that ran here has ended; then say that it does not run here."""
-        ours: list[str | TaskId] = [*self.work.connectors, *self.work.tasks]
+        is_member = self.group.membership is not None
+        ours: list[str | TaskId] = [*self.work.connectors, *self.work.tasks] if is_member else []
         for of in ours:
             if (known := self.statuses.get(of)) is not None and known.worker_id == self.worker_id:
                 self.own_statuses.unassign(of)

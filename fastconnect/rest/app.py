@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from fastconnect.config.rest import ResponseHeader, RestConfig
 from fastconnect.herder.refusals import OtherWorkerError
-from fastconnect.rest import error_body
+from fastconnect.rest import bodies, error_body
 from fastconnect.rest.call import Call, Service
 from fastconnect.rest.error_body import BadRequestError
 from fastconnect.rest.forward import Forwarder
@@ -110,7 +110,8 @@ class RestApp:
             raise HTTPException(405, headers={"Allow": ", ".join(resource.allowed)})
         if not accepts(request.headers.getlist("accept"), route.produces):
             raise HTTPException(406)
-        call = Call(request, self._service, params)
+        largest_bytes = bodies.LARGEST_INTERNAL_BYTES if route.needs == "signature" else bodies.LARGEST_BYTES
+        call = Call(request, self._service, params, largest_bytes)
         if request.method not in ("GET", "HEAD"):
             await _check_content_type(call)
         try:

@@ -14,6 +14,7 @@ import msgspec
 from fastconnect.rest.error_body import BadRequestError
 
 LARGEST_BYTES = 1 << 20
+LARGEST_INTERNAL_BYTES = 1 << 24  # all tasks of a connector: some thousands of them
 DEEPEST = 32
 
 T = TypeVar("T")

@@ -47,13 +47,17 @@ class Call:
     Args:
         request: as the HTTP server gives it.
         params: the parts of the path with names, still percent-encoded.
+        largest_bytes: how long its body may be.
     """
 
-    def __init__(self, request: Request, service: Service, params: Mapping[str, str]) -> None:
+    def __init__(
+        self, request: Request, service: Service, params: Mapping[str, str], largest_bytes: int = bodies.LARGEST_BYTES
+    ) -> None:
         self.request = request
         self.service = service
         self.herder = service.herder
         self._params = params
+        self._largest_bytes = largest_bytes
         self._body: bytes | None = None
 
     @property
@@ -99,22 +103,22 @@ class Call:
         if self._body is None:
             try:
                 async with asyncio.timeout(BODY_WITHIN_S):
-                    self._body = await self._read()
+                    self._body = await self._read(self._largest_bytes)
             except TimeoutError:
                 raise BadRequestError(f"The request body did not arrive within {BODY_WITHIN_S:.0f} s", 408) from None
             except ClientDisconnect:
                 raise BadRequestError("The client has gone before its request was complete") from None
         return self._body
 
-    async def _read(self) -> bytes:
+    async def _read(self, largest_bytes: int) -> bytes:
         length = self.request.headers.get("content-length", "0")
-        too_long = BadRequestError(f"The request body is longer than {bodies.LARGEST_BYTES} bytes", 413)
-        if not length.isdecimal() or int(length) > bodies.LARGEST_BYTES:
+        too_long = BadRequestError(f"The request body is longer than {largest_bytes} bytes", 413)
+        if not length.isdecimal() or int(length) > largest_bytes:
             raise too_long
         body = bytearray()
         async for chunk in self.request.stream():
             body += chunk
-            if len(body) > bodies.LARGEST_BYTES:
+            if len(body) > largest_bytes:
                 raise too_long
         return bytes(body)
 

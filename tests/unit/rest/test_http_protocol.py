@@ -54,6 +54,12 @@ def test_a_body_ends_at_1_mib(client):
     assert client.ask("POST", "/connectors", text=fits).status == 201
 
 
+def test_the_tasks_of_a_large_connector_may_come_from_another_worker(client):
+    large = json.dumps([{"x": "y" * 1_000}] * 3_000)
+    assert client.ask("POST", "/connectors/a/tasks", text=large).status not in (413, 500)
+    assert client.ask("POST", "/connectors/a/tasks", text=json.dumps([{"x": "y" * (1 << 24)}])).status == 413
+
+
 def test_a_body_in_chunks_ends_there_too(client):
     head = b"POST /connectors HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     head += b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
