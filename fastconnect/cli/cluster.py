@@ -15,6 +15,7 @@ import click
 import msgspec
 from click.shell_completion import CompletionItem
 
+from fastconnect.cli import extras
 from fastconnect.cli.output import printable, say
 from fastconnect.errors import ClusterError, ConfigError, ConnectError
 
@@ -66,6 +67,7 @@ def _with_options(command: Command, wanted: Callable[[Mapping[str, Any]], bool])
         given = {name: values.pop(name) for name in NAMES}
         if not wanted(given):
             return command(*args, client=None, **values)
+        extras.require("rest", "Asking a cluster", ["httpx2"])
         from fastconnect.client.rest_client import RestClient
 
         with RestClient(cluster_of(**given), retry_for_s=retry_for, on_trouble=say) as client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 
 import click
@@ -58,6 +59,12 @@ def test_another_user_does_not_get_the_contexts_password(environment: pytest.Mon
 def test_a_password_that_nobody_can_give_is_a_sentence():
     with pytest.raises(ConfigError, match="FASTCONNECT_PASSWORD"):
         cluster_of(url="http://a", user="me")
+
+
+def test_without_the_http_client_it_is_said_what_to_install(environment: pytest.MonkeyPatch):
+    environment.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ConfigError, match=r"Asking a cluster needs packages that are not installed \(httpx2\).*\[rest\]"):
+        connectors.main(["--url", "http://a"], standalone_mode=False)
 
 
 def test_names_of_connectors_are_completed(environment: pytest.MonkeyPatch):
