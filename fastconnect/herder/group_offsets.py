@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -42,7 +43,7 @@ def group_offsets_of(worker: WorkerConfig, name: str, config: Properties) -> Gro
     worker = worker.resolved()
     config = Providers.of(worker.originals).resolve(config, f"connector {name}")
     properties = connection_properties(consumer_properties(worker, config, name, 0))
-    return GroupOffsets(name, group_of(name, config), {**properties, "client.id": f"connector-adminclient-{name}"})
+    return GroupOffsets(name, group_of(name, config), {**properties, "client.id": "connector-adminclient"})
 
 
 class GroupOffsets:
@@ -143,10 +144,7 @@ class GroupOffsets:
                     raise
 
     def _admin(self) -> AdminClient:
-        """An admin client; it must be held until its answers are there, which do not come any more once it is gone."""
-        from confluent_kafka.admin import AdminClient
-
-        return AdminClient({**self._properties, "log_level": "2"})
+        return _admin_client(tuple(sorted({**self._properties, "log_level": "2"}.items())))
 
     @contextlib.contextmanager
     def _failing(self, message: str, doing: str = "") -> Iterator[None]:
@@ -162,6 +160,18 @@ class GroupOffsets:
             if doing and name in _MEMBERS:
                 raise RequestRefusedError(500, f"{message} {_NOT_EMPTY.format(doing)}") from error
             raise ConnectError(f"{message}: {name}") from error
+
+
+@functools.lru_cache(maxsize=16)
+def _admin_client(properties: tuple[tuple[str, str], ...]) -> AdminClient:
+    """An admin client, which is kept for the next question.
+
+    One that was let go right after its answer took the process with it now and then (SIGSEGV): its own thread was still on its
+    way out of the callback that had brought the answer.
+    """
+    from confluent_kafka.admin import AdminClient
+
+    return AdminClient(dict(properties))
 
 
 class _RefusedError(Exception):
