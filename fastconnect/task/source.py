@@ -26,7 +26,11 @@ from fastconnect.task.waiting import Orders
 logger = logging.getLogger(__name__)
 
 IDLE_WAITS_MS = (1, 2, 5, 10, 20, 50, 100)
-"""A poll that returned nothing is repeated after so long, longer each time: quick to see new data, idle at no cost."""
+"""A poll that returned nothing is repeated after so long, longer each time: quick to see new data, idle at little cost."""
+
+AT_REST_POLLS = 100
+AT_REST_WAIT_MS = 250
+"""After so many polls in a row that returned nothing, some 10 s, it is repeated after so long: 200 such tasks are cheap."""
 
 RETRY_WAITS_MS = (100, 200, 400, 800, 1600, 3200, 5000)
 """The same after a RetriableError."""
@@ -131,7 +135,8 @@ class SourceLoop:
     def _turn(self) -> None:
         polled = self._poll()
         if polled is None:
-            self._deliver(IDLE_WAITS_MS[min(self._quiet_polls, len(IDLE_WAITS_MS) - 1)])
+            at_rest = self._quiet_polls >= AT_REST_POLLS
+            self._deliver(AT_REST_WAIT_MS if at_rest else IDLE_WAITS_MS[min(self._quiet_polls, len(IDLE_WAITS_MS) - 1)])
             self._quiet_polls += 1
         elif isinstance(polled, EndOfData):
             self._finish()

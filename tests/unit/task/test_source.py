@@ -245,3 +245,16 @@ def test_batches_and_flushes_are_counted_with_their_times(rig: MakeRig) -> None:
     assert (counters["polls"], counters["batches"], counters["batch_max"]) == (4, 2, 3)
     assert counters["poll_ns"] >= counters["poll_max_ns"] > 0
     assert counters["offset_flush_ns"] >= counters["offset_flush_max_ns"] > 0
+
+
+def test_a_source_that_has_been_at_rest_for_long_is_asked_less_often(rig: MakeRig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop() -> None:
+        under_test.stop()
+
+    waits: list[int] = []
+    under_test = rig(*[None] * (source.AT_REST_POLLS + 2), batch(0), None, stop)
+    monkeypatch.setattr(under_test.loop, "_deliver", waits.append)
+    under_test.loop.run()
+    before, at_rest, after = waits[: source.AT_REST_POLLS], waits[source.AT_REST_POLLS : -1], waits[-1]
+    assert before == sorted(before)
+    assert (max(before), set(at_rest), after) == (100, {source.AT_REST_WAIT_MS}, 1)
