@@ -186,18 +186,18 @@ def test_every_change_between_running_paused_and_stopped_may_be_asked_for_twice(
 def test_a_paused_connector_sends_nothing_and_a_stopped_one_has_no_process(
     rest: Rest, worker: Worker, topics: Topics, fresh_topic: str
 ) -> None:
-    rest.create("a", **numbers(fresh_topic))
+    rest.create(fresh_topic, **numbers(fresh_topic))
     until_has(topics, fresh_topic, 10)
-    rest.put("/connectors/a/pause")
-    rest.until_states("a", "PAUSED", "PAUSED")
+    rest.put(f"/connectors/{fresh_topic}/pause")
+    rest.until_states(fresh_topic, "PAUSED", "PAUSED")
 
     def all_is_flushed() -> bool:
-        (at,) = rest.get("/connectors/a/offsets")["offsets"]
+        (at,) = rest.get(f"/connectors/{fresh_topic}/offsets")["offsets"]
         return bool(at["offset"]["seq"] + 1 == topics.count(fresh_topic))
 
     until(all_is_flushed, "what was read is delivered and flushed")
     count = topics.count(fresh_topic)
-    rest.put("/connectors/a/stop")
+    rest.put(f"/connectors/{fresh_topic}/stop")
     assert worker.command.tasks() == []
     assert topics.count(fresh_topic) == count
 
