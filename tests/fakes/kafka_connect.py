@@ -29,7 +29,7 @@ appender.c.layout.pattern=[%d] %p %X{connector.context}%m (%c:%L)%n
 rootLogger.level=info
 rootLogger.appenderRef.c.ref=C
 """
-START_S = 120.0
+START_S = 300.0
 
 
 class KafkaConnect:

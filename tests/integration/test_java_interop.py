@@ -36,6 +36,7 @@ UNKNOWN_CLASS = "com.example.SomethingInJava"
 RUNNING = {name: ("RUNNING", ["RUNNING"]) for name in (*SOURCES, SINK)}
 EVERYTHING = {*SOURCES, SINK, PAUSED, STOPPED, UNKNOWN}
 LINE_EVERY_S = 0.02
+PAGE = Path(__file__).parents[2] / "docs" / "coming-from-kafka-connect.md"
 
 Worker = ClusterWorker | KafkaConnect
 
@@ -92,6 +93,7 @@ class Story:
         self.folder = folder
         self.out = folder / "copy.txt"
         self.seen: dict[str, Seen] = {}
+        self.command: list[str] = []
         self.configured = 0
         self.moved_so_far: dict[str, list[str]] = {}
         self._run = run
@@ -223,6 +225,7 @@ def tell(story: Story, first: KafkaConnect, ending: contextlib.ExitStack) -> Non
     ours = story.ours()
     ours.start()
     ours.until_ready()
+    story.command = ["fastconnect", *ours.command.words]
     story.until_runs(ours)
     until(lambda: look(ours).states[UNKNOWN][0] == "FAILED", f"{UNKNOWN} has failed")
     story.until_read(ours)
@@ -283,6 +286,12 @@ def reconfigure(story: Story, leader: Worker, follower: Worker) -> None:
 
         until(is_applied, f"the task of {name} has its new configuration")
     story.until_runs(leader, follower)
+
+
+def test_the_page_shows_the_command_that_has_taken_over(story: Story) -> None:
+    *words, _ = story.command
+
+    assert f"{' '.join(map(str, words))} connect-distributed.properties" in PAGE.read_text()
 
 
 def test_fastconnect_goes_on_with_the_same_connectors_and_states(story: Story) -> None:
