@@ -25,9 +25,9 @@ def worker(kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tup
 def test_what_the_document_allows_and_what_it_does_not_is_answered_as_it_says(worker):
     _, url = worker
     findings = Findings()
-    fuzz(url, 8, findings)
+    fuzz(url, 5, findings)
     assert findings == []
-    assert findings.cases > 250
+    assert findings.cases > 150
     assert {200, 202, 204, 400, 404} <= set(findings.statuses)
 
 
