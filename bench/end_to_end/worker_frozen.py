@@ -7,7 +7,7 @@ import signal
 from bench import group, ours
 from bench.scenario import Contestant, Figures, Goal, Scenario, Turn
 
-TIMES = 10
+TIMES = 5
 SESSION_MS = 6_000  # the least that brokers allow
 
 
