@@ -17,7 +17,7 @@ from fakes.cluster import ClusterWorker, free_port
 from fakes.commands import Ended, Shell, shell, until
 from fakes.kafka_connect import KafkaConnect, worker_settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("java")]
+pytestmark = pytest.mark.integration
 
 
 @dataclass
@@ -68,7 +68,15 @@ def standalone(kafka: str, folder: Path, own: Shell) -> tuple[str, Callable[[], 
     return url, worker.kill
 
 
-@pytest.fixture(scope="module", params=[java, distributed, standalone], ids=["java", "distributed", "standalone"])
+# One group each, so that each cluster is started once; a JVM is not started beside another one.
+CLUSTERS = [
+    pytest.param(java, id="java", marks=pytest.mark.xdist_group("java")),
+    pytest.param(distributed, id="distributed", marks=pytest.mark.xdist_group("client-distributed")),
+    pytest.param(standalone, id="standalone", marks=pytest.mark.xdist_group("client-standalone")),
+]
+
+
+@pytest.fixture(scope="module", params=CLUSTERS)
 def asked(request: pytest.FixtureRequest, kafka: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
     folder = tmp_path_factory.mktemp("client")
     start: Start = request.param
