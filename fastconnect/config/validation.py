@@ -36,6 +36,7 @@ class ConfigValue(msgspec.Struct):
     value: str | None
     errors: list[str]
     recommended_values: list[str] = []
+    visible: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the object that Kafka Connect's validate answer lists for this key."""
@@ -46,7 +47,7 @@ class ConfigValue(msgspec.Struct):
                 "value": self.value,
                 "recommended_values": self.recommended_values,
                 "errors": self.errors,
-                "visible": True,
+                "visible": self.visible,
             },
         }
 
@@ -456,6 +457,8 @@ class _Validator:
                 value.errors.append("Invalid value null for configuration tasks.max: Value must be non-null")
             if fault.key in self.not_found:
                 value.value = None
+                if (version := by_key.get(f"{fault.key}.plugin.version")) is not None and fault.key in CONVERTER_KEYS.values():
+                    version.visible = False  # of nothing there is no version to choose
         return self.values
 
 

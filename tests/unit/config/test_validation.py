@@ -336,3 +336,9 @@ def test_a_source_may_have_a_dead_letter_topic():
     assert [fault.key for fault in validation.faults] == ["errors.deadletterqueue.topic.replication.factor"]
     validation = validate({**OK, "errors.deadletterqueue.topic": "dead"})
     assert validation.warnings == ["errors.deadletterqueue.topic is not known; did you mean errors.deadletterqueue.topic.name?"]
+
+
+def test_of_a_converter_that_is_not_there_no_version_is_shown():
+    config = {"connector.class": "FileStreamSource", "topic": "t", "name": "n", "value.converter": "no.such.Converter"}
+    shown = {value.definition.name: value.visible for value in validate(config).values}
+    assert [name for name, visible in shown.items() if not visible] == ["value.converter.plugin.version"]
