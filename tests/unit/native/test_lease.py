@@ -48,7 +48,7 @@ def death_of(pid: int) -> int:
 
 
 def test_a_process_that_does_not_look_is_killed_after_its_lease(page: StatusPage) -> None:
-    end = boottime_ns() + 100 * MS
+    end = boottime_ns() + 500 * MS
     page.order(lease_until_ns=end)
     pid = guarded(page, in_python_for_ever)
     assert death_of(pid) == -signal.SIGKILL
@@ -57,18 +57,18 @@ def test_a_process_that_does_not_look_is_killed_after_its_lease(page: StatusPage
 
 
 def test_a_process_that_is_stopped_is_killed_without_going_on(page: StatusPage) -> None:
-    page.order(lease_until_ns=boottime_ns() + 100 * MS)
+    page.order(lease_until_ns=boottime_ns() + 500 * MS)
     pid = guarded(page, in_python_for_ever)
     os.kill(pid, signal.SIGSTOP)
     assert death_of(pid) == -signal.SIGKILL
 
 
 def test_a_lease_that_is_prolonged_lets_a_blocked_process_live(page: StatusPage) -> None:
-    page.order(lease_until_ns=boottime_ns() + 50 * MS)
+    page.order(lease_until_ns=boottime_ns() + 1_000 * MS)
     pid = guarded(page, lambda: time.sleep(60))
-    until = boottime_ns() + 400 * MS
+    until = boottime_ns() + 1_300 * MS
     while boottime_ns() < until:
-        page.order(lease_until_ns=boottime_ns() + 50 * MS)
+        page.order(lease_until_ns=boottime_ns() + 1_000 * MS)
         time.sleep(0.005)
     assert os.waitpid(pid, os.WNOHANG) == (0, 0)
     assert not page.was_killed_by_lease
@@ -82,10 +82,10 @@ def test_a_process_that_ends_before_was_not_killed_by_its_lease(page: StatusPage
 
 
 def test_a_lease_that_is_taken_away_lets_the_process_live(page: StatusPage) -> None:
-    page.order(lease_until_ns=boottime_ns() + 60 * MS)
+    page.order(lease_until_ns=boottime_ns() + 1_000 * MS)
     pid = guarded(page, lambda: time.sleep(60))
     page.order(lease_until_ns=0)
-    until = boottime_ns() + 300 * MS
+    until = boottime_ns() + 1_300 * MS
     while boottime_ns() < until:
         assert os.waitpid(pid, os.WNOHANG) == (0, 0)
         time.sleep(0.005)
