@@ -5,9 +5,11 @@ No Java of the system is needed. A `javac` that is there is used; without one, E
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import subprocess
+import zlib
 from pathlib import Path
 
 from bench.settings import HERE, WORK
@@ -59,7 +61,16 @@ def jars(*coordinates: str) -> list[Path]:
     """The jars with their dependencies; fetched on first use (about half a minute), then found at once."""
     import jgo
 
-    return [Path(jar) for jar in jgo.build("+".join(coordinates), update=False).all_jars]
+    # jgo makes the folder of an endpoint anew now and then: not while another process starts a JVM on it.
+    found = WORK / f"jars-{zlib.crc32('+'.join(coordinates).encode()):08x}.txt"
+    WORK.mkdir(parents=True, exist_ok=True)
+    with (WORK / "jars.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        known = [Path(line) for line in found.read_text().splitlines()] if found.exists() else []
+        if not known or not all(jar.is_file() for jar in known):
+            known = [Path(jar) for jar in jgo.build("+".join(coordinates), update=False).all_jars]
+            found.write_text("".join(f"{jar}\n" for jar in known))
+    return known
 
 
 def connect_class_path() -> str:
