@@ -69,7 +69,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("commits_skipped", "counter", "commits", "Of a sink: commits left out since there was nothing new to commit."),
     Metric("commit_number", "gauge", "number", "Of a sink: the number of its latest commit."),
     Metric("partitions", "gauge", "partitions", "Of a sink: the partitions that are assigned to it."),
-    Metric("record_failures", "counter", "tries", "Failed tries to convert, transform or deliver a record, also those tried again."),
+    Metric("record_failures", "counter", "tries", "Failed tries to convert, transform or deliver a record, each one."),
     Metric("record_errors", "counter", "records", "Records that the task has failed for: errors.tolerance is none."),
     Metric("record_retries", "counter", "tries", "Tries again to convert or transform a record (errors.retry.timeout)."),
     Metric("errors_logged", "counter", "records", "Failed records that were logged (errors.log.enable)."),

@@ -215,7 +215,7 @@ cdef struct Kept:
     size_t value_bytes
     void* key                   # a copy, to be freed
     size_t key_bytes
-    rd_kafka_headers_t* headers # of a refused record, to be destroyed; NULL: it has none
+    rd_kafka_headers_t* headers  # of a refused record, to be destroyed; NULL: it has none
 
 cdef struct KeptReports:
     Kept* items
