@@ -82,9 +82,7 @@ def _begin(request: RunConnector, worker: WorkerConfig) -> tuple[ConnectorReport
             raise
         if not connector.watches:
             connector.stop()
-        first = ConnectorReport(
-            warnings=warnings, task_configs=configs, kind=connector.kind, version=connector.plugin.version
-        )
+        first = ConnectorReport(warnings=warnings, task_configs=configs, kind=connector.kind, version=connector.plugin.version)
         return first, connector if connector.watches else None
     except (Exception, SystemExit) as error:
         return _failed(error), None
