@@ -92,14 +92,13 @@ class GroupOffsets:
         Raises:
             RequestRefusedError: the cluster does not answer.
         """
-        from confluent_kafka import ConsumerGroupTopicPartitions
+        from fastconnect.herder.group_requests import committed_offsets
 
         with self._failing(f"Failed to retrieve consumer group offsets for connector {self._connector}"):
-            request = [ConsumerGroupTopicPartitions(self._group)]
-            admin = self._admin()
-            answers = admin.list_consumer_group_offsets(request, request_timeout=ANSWER_WITHIN_S)
-            found = answers[self._group].result().topic_partitions or []
-            return {TopicPartition(each.topic, each.partition): each.offset for each in found if each.offset >= 0}
+            found, error = committed_offsets(self._properties, self._group)
+            if error is not None:
+                raise _RefusedError(error)
+            return found
 
     def alter(self, wanted: Positions) -> None:
         """Commit these offsets, and forget those that are None.
@@ -121,7 +120,7 @@ class GroupOffsets:
                     if each.error is not None:
                         raise _RefusedError(each.error.name())
             if gone:
-                from fastconnect.herder.forgotten_offsets import forget_offsets
+                from fastconnect.herder.group_requests import forget_offsets
 
                 if (error := forget_offsets(self._properties, self._group, gone)) is not None:
                     raise _RefusedError(error)
@@ -164,11 +163,7 @@ class GroupOffsets:
 
 @functools.lru_cache(maxsize=16)
 def _admin_client(properties: tuple[tuple[str, str], ...]) -> AdminClient:
-    """An admin client, which is kept for the next question.
-
-    One that was let go right after its answer took the process with it now and then (SIGSEGV): its own thread was still on its
-    way out of the callback that had brought the answer.
-    """
+    """An admin client, which is kept for the next question: its answers never come once it is let go."""
     from confluent_kafka.admin import AdminClient
 
     return AdminClient(dict(properties))

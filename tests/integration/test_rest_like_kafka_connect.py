@@ -11,7 +11,6 @@ import requests
 from compat.rest import replay
 from compat.rest.cases import STEPS, Ask
 from compat.rest.record import VECTORS, worker_config
-from confluent_kafka import Consumer, KafkaException, TopicPartition
 from fakes.commands import shell as shell_in
 from fakes.commands import until
 
@@ -19,29 +18,9 @@ ROOT = Path(__file__).parents[2]
 RECORDED = json.loads(VECTORS.read_text())
 
 
-@pytest.fixture(scope="module")
-def kafka_that_knows_groups(kafka: str) -> str:
-    """A broker that has had a consumer group: a new one takes a while to find its first group's coordinator."""
-    consumer = Consumer({"bootstrap.servers": kafka, "group.id": "rest-warm-up"})
-    try:
-        until(lambda: _committed(consumer), "the broker knows the group")
-    finally:
-        consumer.close()
-    return kafka
-
-
-def _committed(consumer: Consumer) -> bool:
-    try:
-        return bool(consumer.committed([TopicPartition("rest-warm-up", 0)], timeout=10))
-    except KafkaException:
-        return False
-
-
 @pytest.mark.parametrize("mode", ["standalone", "distributed"])
-def test_a_worker_answers_as_kafka_connect_does_but_for_what_is_told(
-    mode: str, kafka_that_knows_groups: str, tmp_path: Path
-) -> None:
-    config = worker_config(mode, tmp_path, kafka_that_knows_groups, "http://127.0.0.1:0")
+def test_a_worker_answers_as_kafka_connect_does_but_for_what_is_told(mode: str, kafka: str, tmp_path: Path) -> None:
+    config = worker_config(mode, tmp_path, kafka, "http://127.0.0.1:0")
     config["restart.max.failures"] = "0"  # a failed task stays so, as there
     (tmp_path / "worker.properties").write_text("".join(f"{key}={value}\n" for key, value in config.items()))
     with shell_in(tmp_path) as shell:
