@@ -42,6 +42,8 @@ echo "Three workers: $urls (logs in $log)"
 export FASTCONNECT_URL="$urls"
 fastconnect create --retry-for 60 --wait --set name=example-numbers --set connector.class=SequenceSource \
     --set topic=example-numbers --set tasks.max=3 --set rate=100
+# The workers that have joined last have their share, too.
+until fastconnect connectors | grep -q '3 RUNNING' && fastconnect status example-numbers | grep -q ":$((port + 2))"; do sleep 1; done
 fastconnect status example-numbers
 
 echo "The first worker is killed (kill -9) ..."

@@ -14,15 +14,18 @@ class Partition:
         first: where it began here.
         delivered: the offset behind the last record that was put; what a commit is about.
         committed: the last committed offset, or where it began: where a failed flush goes back to.
+        in_group: the last offset that the group has committed, as far as is known: less than `committed` where the task has
+            gone forward by its own wish, since its own store is ahead of the group.
         paused: whether the task has paused it.
     """
 
-    __slots__ = ("committed", "delivered", "first", "paused")
+    __slots__ = ("committed", "delivered", "first", "in_group", "paused")
 
     def __init__(self, position: int | None) -> None:
         self.first = position
         self.delivered = position
         self.committed = position
+        self.in_group = position
         self.paused = False
 
     def put(self, end: int) -> None:
@@ -35,6 +38,8 @@ class Partition:
     def rewind(self, offset: int) -> None:
         """The task goes on here, by its own wish: this is where it has come to, in both directions."""
         self.delivered = self.committed = offset
+        if self.in_group is not None:
+            self.in_group = min(self.in_group, offset)
         if self.first is None or offset < self.first:
             self.first = offset
 
@@ -98,7 +103,7 @@ class Partitions:
                 refused.append(f"{where} is not this task's now")
             elif partition.delivered is None or offset > partition.delivered:
                 refused.append(f"{where} at {offset} is beyond {partition.delivered}, up to where records were put")
-            elif partition.committed is None or offset > partition.committed:
+            elif partition.in_group is None or offset > partition.in_group:
                 offsets[where] = offset
         return offsets, refused
 
@@ -111,6 +116,7 @@ class Partitions:
                 before = partition.committed if partition.committed is not None else partition.first
                 covered += max(0, offset - before) if before is not None else 0
                 partition.committed = max(offset, partition.committed) if partition.committed is not None else offset
+                partition.in_group = max(offset, partition.in_group) if partition.in_group is not None else offset
         return covered
 
     def progress(self, ends: Iterable[int | None]) -> tuple[int, int]:
