@@ -13,9 +13,6 @@ from fakes.cluster import Cluster, ClusterWorker
 from fakes.commands import shell, until
 from fakes.topics import Topics
 
-# In two runs of the whole suite a worker that was killed did not go on within 60 s; alone these tests pass. Not explained yet.
-pytestmark = pytest.mark.xfail(reason="fails now and then beside other tests, for a cause that is not found yet", strict=False)
-
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, kafka: str) -> Iterator[Cluster]:
@@ -55,6 +52,7 @@ def until_offset(topics: Topics, topic: str, name: str, position: int | None) ->
 def test_a_worker_that_is_killed_goes_on_behind_the_last_offset_in_the_groups_topic(
     cluster: Cluster, worker: ClusterWorker, topics: Topics, fresh_topic: str, tmp_path: Path
 ) -> None:
+    topics.create(fresh_topic, 1)  # of several partitions, records come in any order
     file = tmp_path / "lines.txt"
     file.write_text("one\ntwo\n")
     create(worker, fresh_topic, file, fresh_topic)
@@ -76,6 +74,7 @@ def test_a_connectors_own_topic_is_made_compacted_and_has_its_offsets_beside_the
 ) -> None:
     file, own, groups = tmp_path / "lines.txt", f"{fresh_topic}-own", cluster.settings["offset.storage.topic"]
     file.write_text("one\ntwo\n")
+    topics.create(fresh_topic, 1)
     create(worker, fresh_topic, file, fresh_topic, **{"offsets.storage.topic": own})
     for topic in (own, groups):
         until_offset(topics, topic, fresh_topic, 8)
