@@ -39,6 +39,16 @@ CONNECT = [
     "com.fasterxml.jackson.jakarta.rs:jackson-jakarta-rs-json-provider:2.21.2",
 ]
 
+# What a Kafka Connect logs goes to its standard output, each line with the connector and task that it is about.
+LOG4J = """status=error
+appender.c.type=Console
+appender.c.name=C
+appender.c.layout.type=PatternLayout
+appender.c.layout.pattern=[%d] %p %X{connector.context}%m (%c:%L)%n
+rootLogger.level=info
+rootLogger.appenderRef.c.ref=C
+"""
+
 
 def java() -> str:
     """The JVM's program."""

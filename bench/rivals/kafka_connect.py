@@ -20,14 +20,6 @@ JAVA_CONSUMER = {"consumer.max.poll.records": "5000"}
 # bin/connect-standalone.sh: -Xms256M -Xmx2G and G1. On 2 cores and a heap like this the serial collector was no slower and uses
 # less memory, so it is the kinder choice for both speed and memory.
 JVM = ["-Xms256m", "-Xmx2g", "-XX:+UseSerialGC"]
-LOG4J = """status=error
-appender.c.type=Console
-appender.c.name=C
-appender.c.layout.type=PatternLayout
-appender.c.layout.pattern=[%d] %p %X{connector.context}%m (%c:%L)%n
-rootLogger.level=info
-rootLogger.appenderRef.c.ref=C
-"""
 
 version = java.version
 
@@ -57,7 +49,7 @@ def worker(
     for index, connector in enumerate(connectors):
         files.append(_properties(turn.folder / f"connector-{index}.properties", connector))
     log4j = turn.folder / "log4j2.properties"
-    log4j.write_text(LOG4J)
+    log4j.write_text(java.LOG4J)
     argv = [java.java(), *jvm, f"-Dlog4j2.configurationFile=file:{log4j}", "-cp", class_path]
     argv += ["org.apache.kafka.connect.cli.ConnectStandalone", *map(str, files)]
     with Program(argv, turn.folder / "connect.log") as program:

@@ -21,14 +21,6 @@ from fakes.own_broker import free_ports
 sys.path.insert(0, str(Path(__file__).parents[2]))  # bench, which knows how to get a JVM and Kafka Connect
 from bench import java
 
-LOG4J = """status=error
-appender.c.type=Console
-appender.c.name=C
-appender.c.layout.type=PatternLayout
-appender.c.layout.pattern=[%d] %p %X{connector.context}%m (%c:%L)%n
-rootLogger.level=info
-rootLogger.appenderRef.c.ref=C
-"""
 START_S = 300.0
 
 
@@ -55,7 +47,7 @@ class KafkaConnect:
         }
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "worker.properties").write_text("".join(f"{key}={value}\n" for key, value in worker.items()))
-        (folder / "log4j2.properties").write_text(LOG4J)
+        (folder / "log4j2.properties").write_text(java.LOG4J)
 
     def start(self) -> KafkaConnect:
         """Start it; returns when it has joined its group."""

@@ -28,14 +28,6 @@ from fastconnect.broker.embedded import acquire
 
 VECTORS = Path(__file__).parents[1] / "vectors" / "pipelines.json"
 QUIET_S = 8.0  # several times what a task of Kafka Connect waits before it polls again
-LOG4J = """status=error
-appender.c.type=Console
-appender.c.name=C
-appender.c.layout.type=PatternLayout
-appender.c.layout.pattern=[%d] %p %X{connector.context}%m (%c:%L)%n
-rootLogger.level=info
-rootLogger.appenderRef.c.ref=C
-"""
 
 
 def main() -> None:
@@ -66,7 +58,7 @@ def _start(folder: Path, bootstrap: str, port: int) -> subprocess.Popen[bytes]:
         "offset.flush.interval.ms": "1000",
     }
     (folder / "worker.properties").write_text("".join(f"{key}={value}\n" for key, value in worker.items()))
-    (folder / "log4j2.properties").write_text(LOG4J)
+    (folder / "log4j2.properties").write_text(java.LOG4J)
     files = []
     for pipeline in PIPELINES:
         if pipeline.is_source:

@@ -30,14 +30,6 @@ CLASSES = {
     "standalone": "org.apache.kafka.connect.cli.ConnectStandalone",
     "distributed": "org.apache.kafka.connect.cli.ConnectDistributed",
 }
-LOG4J = """status=error
-appender.c.type=Console
-appender.c.name=C
-appender.c.layout.type=PatternLayout
-appender.c.layout.pattern=[%d] %p %X{connector.context}%m (%c:%L)%n
-rootLogger.level=info
-rootLogger.appenderRef.c.ref=C
-"""
 
 
 def main() -> None:
@@ -87,7 +79,7 @@ def _start(mode: str, folder: Path, bootstrap: str, url: str) -> subprocess.Pope
             shutil.copy(jar, plugins / jar.stem)
     config["plugin.path"] = str(plugins)
     (folder / "worker.properties").write_text("".join(f"{key}={value}\n" for key, value in config.items()))
-    (folder / "log4j2.properties").write_text(LOG4J)
+    (folder / "log4j2.properties").write_text(java.LOG4J)
     argv = [java.java(), "-Xmx400m", "-XX:+UseSerialGC", "-Duser.timezone=UTC", "-Dfile.encoding=UTF-8"]
     argv += [f"-Dlog4j2.configurationFile=file:{folder}/log4j2.properties", "-cp", ":".join(map(str, jars))]
     argv += [CLASSES[mode], str(folder / "worker.properties")]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -17,19 +17,6 @@ from fastconnect.supervisor.control import RestartTask, RunConnector, SetLogLeve
 
 CONFIG: dict[str, str | None] = {"connector.class": "A", "tasks.max": "2"}
 T0, T1 = TaskId("a", 0), TaskId("a", 1)
-
-
-@pytest.fixture
-def new_worker() -> Iterator[Callable[..., GroupWorker]]:
-    workers: list[GroupWorker] = []
-
-    def make(*args: Any, **options: Any) -> GroupWorker:
-        workers.append(GroupWorker(*args, **options))
-        return workers[-1]
-
-    yield make
-    for worker in workers:
-        worker.close()
 
 
 @pytest.fixture

@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from fakes.group_worker import HERE, GroupWorker
@@ -27,19 +26,6 @@ from fastconnect.supervisor.control import (
 
 CONFIG: dict[str, str | None] = {"name": "a", "connector.class": "A"}
 T0, T1, T2 = (TaskId("a", number) for number in range(3))
-
-
-@pytest.fixture
-def new_worker() -> Iterator[Callable[..., GroupWorker]]:
-    workers: list[GroupWorker] = []
-
-    def make(*args: Any, **options: Any) -> GroupWorker:
-        workers.append(GroupWorker(*args, **options))
-        return workers[-1]
-
-    yield make
-    for worker in workers:
-        worker.close()
 
 
 @pytest.fixture
