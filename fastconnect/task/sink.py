@@ -180,7 +180,7 @@ class SinkLoop:
         """How long there is nothing to do but wait for records."""
         if self._batches and self._retry_at is None:
             return 0
-        until = self._next_commit
+        until = min(self._next_commit, self.group.look_at)
         if self._retry_at is not None:
             until = min(until, self._retry_at)
         ending = self._job_end is not None and bool(self.context.finishing) and not self.page.at_end

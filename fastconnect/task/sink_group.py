@@ -26,6 +26,16 @@ ASK_AGAIN_MS = 20
 
 LEAVE_WITHIN_S = 2.0
 
+MISSING_WAITS_S = (0.1, 0.2, 0.4, 0.8, 1.5, 3.0, 5.0)
+"""After so long, longer each time, a topic that is to be read and does not exist is looked for again.
+
+librdkafka itself looks every `topic.metadata.refresh.interval.ms`, also for a topic that its own subscription has had created:
+half a minute without a record. The Java client asks every 0.1 to 1 s. We ask for all topics, as only such an answer is held
+against the subscription, and therefore more seldom in the long run.
+"""
+
+SAY_MISSING_AFTER = 4  # looks: that is 1.5 s, and whatever the subscription has created is there by then
+
 
 class Membership:
     """Subscribes, finds positions, and leaves.
@@ -52,8 +62,13 @@ class Membership:
         self._topics = topics
         self._reset = reset
         self._again_s = topics_again_ms / 1000
-        self._look_at = 0.0
+        self._pattern = topics if isinstance(topics, re.Pattern) else None
         self._subscribed: list[str] | None = None
+        self._missing: list[str] = []
+        self._misses = 0
+        self._unknown = False
+        self.look_at = 0.0
+        """When `subscribe_if_due` has something to do again (time.monotonic)."""
 
     def subscribe_if_due(self, before: Callable[[list[str]], None]) -> None:
         """Subscribe to the topics; to those of a pattern again and again, since they come and go.
@@ -61,11 +76,32 @@ class Membership:
         Args:
             before: is told what will be subscribed to, whenever that changes.
         """
-        if time.monotonic() < self._look_at:
+        if time.monotonic() < self.look_at:
             return
-        wanted = self._wanted()
-        if wanted is None or wanted == self._subscribed:
+        if self._pattern is None and self._subscribed is None:
+            self._subscribe(list(self._topics), before)
+            self.look_at = time.monotonic() + MISSING_WAITS_S[0]
             return
+        try:
+            existing = self._fetch_loop.existing_topics()
+        except RetriableError as error:
+            if not self._unknown:
+                logger.warning("The topics are not known yet; they are asked for again and again. %s", error)
+            self._unknown = True
+            self.look_at = time.monotonic() + 1
+            return
+        self._unknown = False
+        if self._pattern is None:
+            self._missing = [topic for topic in self._topics if topic not in existing]
+            found = not self._missing
+        else:
+            wanted = sorted(name for name in existing if _is_read(self._pattern, name))
+            if wanted != self._subscribed:
+                self._subscribe(wanted, before)
+            found = bool(wanted)
+        self.look_at = self._after_look(found=found)
+
+    def _subscribe(self, wanted: list[str], before: Callable[[list[str]], None]) -> None:
         logger.info("Reading topics.", extra=facts(topics=",".join(wanted)))
         before(wanted)
         if wanted:
@@ -74,18 +110,22 @@ class Membership:
             self._fetch_loop.unsubscribe()
         self._subscribed = wanted
 
-    def _wanted(self) -> list[str] | None:
-        if not isinstance(self._topics, re.Pattern):
-            self._look_at = float("inf")
-            return list(self._topics)
-        self._look_at = time.monotonic() + self._again_s
-        try:
-            existing = self._fetch_loop.existing_topics()
-        except RetriableError as error:
-            logger.warning("The topics are not known: %s", error)
-            self._look_at = time.monotonic() + 1
-            return None
-        return sorted(name for name in existing if _is_read(self._topics, name))
+    def _after_look(self, *, found: bool) -> float:
+        """When to look again at the topics, now that all that is to be read was found, or something was not."""
+        now = time.monotonic()
+        if found:
+            if self._misses > SAY_MISSING_AFTER:
+                logger.info("What is to be read exists now.")
+            self._misses = 0
+            return now + self._again_s if self._pattern is not None else float("inf")
+        self._misses += 1
+        if self._misses == SAY_MISSING_AFTER:
+            what = ",".join(self._missing) if self._pattern is None else f"any that matches {self._pattern.pattern}"
+            logger.warning(
+                "A topic to read does not exist, or may not be seen; it is read as soon as it does.", extra=facts(topics=what)
+            )
+        wait_s = MISSING_WAITS_S[min(self._misses, len(MISSING_WAITS_S) - 1)]
+        return now + (wait_s if self._pattern is None else min(wait_s, self._again_s))
 
     def positions(self, some: Sequence[TopicPartition]) -> dict[TopicPartition, int | None]:
         """Where to begin: at the committed offset, else where `auto.offset.reset` says.

@@ -78,6 +78,33 @@ def test_a_kafka_connect_config_of_the_file_sink_runs_as_it_is(
     assert (run.folder / "out").read_text() == "first\nsecond line\ndritte Zeile ä\n"
 
 
+def test_topics_that_are_made_after_the_sink_has_started_are_read_soon(
+    run: Shell, topics: Topics, kafka: str, fresh_topic: str
+) -> None:
+    # The client itself would look for new topics once an hour.
+    settings = {
+        "consumer.override.topic.metadata.refresh.interval.ms": "3600000",
+        "consumer.override.allow.auto.create.topics": "false",
+        "value.converter": "StringConverter",
+    }
+    more = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    by_name = run.start(
+        *words("by-name", kafka, "FileStreamSink", topics=f"{fresh_topic}-a", file=run.folder / "by-name"), *more
+    )
+    by_pattern = run.start(
+        *words("by-pattern", kafka, "FileStreamSink", topics_regex=f"{fresh_topic}-.*", file=run.folder / "by-pattern"), *more
+    )
+    for command in (by_name, by_pattern):
+        command.until_says("does not exist")
+    topics.create(f"{fresh_topic}-a", 1)
+    topics.write(f"{fresh_topic}-a", b"here")
+    read = [run.folder / "by-name", run.folder / "by-pattern"]
+    until(lambda: all(path.exists() and path.read_text() == "here\n" for path in read), "both sinks have read the record")
+    for command in (by_name, by_pattern):
+        command.send(signal.SIGTERM)
+        assert command.wait().code == 0
+
+
 def test_a_job_goes_on_where_it_ended(run: Shell, topics: Topics, kafka: str, fresh_topic: str) -> None:
     topics.create(fresh_topic, PARTITIONS)
     out = run.folder / "out"
