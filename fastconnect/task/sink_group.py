@@ -59,7 +59,7 @@ class Membership:
         self._fetch_loop = fetch_loop
         self._page = page
         self._orders = orders
-        self._topics = topics
+        self._topics = [] if isinstance(topics, re.Pattern) else list(topics)
         self._reset = reset
         self._again_s = topics_again_ms / 1000
         self._pattern = topics if isinstance(topics, re.Pattern) else None
@@ -79,7 +79,7 @@ class Membership:
         if time.monotonic() < self.look_at:
             return
         if self._pattern is None and self._subscribed is None:
-            self._subscribe(list(self._topics), before)
+            self._subscribe(self._topics, before)
             self.look_at = time.monotonic() + MISSING_WAITS_S[0]
             return
         try:
