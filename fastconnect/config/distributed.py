@@ -142,7 +142,12 @@ def topic_settings(kind: Literal["config", "offset", "status"], originals: Mappi
     """What a worker file says of one of the group's topics itself, such as `offset.storage.retention.ms`: for its making."""
     prefix = f"{kind}.storage."
     given = {key[len(prefix) :]: value for key, value in originals.items() if key.startswith(prefix)}
-    return {name: value for name, value in given.items() if name not in _NOT_OF_TOPICS}
+    found = {name: value for name, value in given.items() if name not in _NOT_OF_TOPICS}
+    return {**_OFTEN_WRITTEN, **found} if kind == "offset" else found
 
+
+_OFTEN_WRITTEN = {"segment.bytes": "1048576"}
+"""Brokers compact only what is in full segments, by default 1 GiB each. Every source writes here once a second, and every task
+reads the whole topic at its start: of 200 sources it would soon have millions of records, of which 200 count."""
 
 _NOT_OF_TOPICS = ("topic", "replication.factor", "partitions", "cleanup.policy", "file.filename")

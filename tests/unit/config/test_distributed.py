@@ -132,6 +132,11 @@ def test_a_topics_further_settings_are_those_behind_its_prefix():
         "status.storage.min.insync.replicas": "2",
     }
 
-    assert topic_settings("offset", originals) == {"retention.ms": "1"}
+    assert topic_settings("offset", originals) == {"segment.bytes": "1048576", "retention.ms": "1"}
     assert topic_settings("status", originals) == {"min.insync.replicas": "2"}
     assert topic_settings("config", originals) == {}
+
+
+def test_the_offset_topic_has_small_segments_so_that_it_stays_short_unless_the_worker_file_says_otherwise():
+    assert topic_settings("offset", {}) == {"segment.bytes": "1048576"}
+    assert topic_settings("offset", {"offset.storage.segment.bytes": "5000000"}) == {"segment.bytes": "5000000"}
