@@ -37,6 +37,7 @@ class Forwarder:
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
         self._client: httpx2.AsyncClient | None = None
+        self._old: list[httpx2.AsyncClient] = []
 
     async def send_on(self, call: Call, error: OtherWorkerError) -> Response:
         """Have another worker answer.
@@ -67,8 +68,17 @@ class Forwarder:
             raise RequestRefusedError(500, f"IO Error trying to forward REST request: {type(failure).__name__}") from failure
         return _answer(call, theirs)
 
+    def change_tls(self, tls: ssl.SSLContext) -> None:
+        """Prove itself by other certificates from now on; what is under way goes on with the old ones."""
+        self._tls = tls
+        old, self._client = self._client, None
+        if old is not None:
+            self._old.append(old)  # not closed before the end: somebody may wait for its answer
+
     async def close(self) -> None:
         """Close its connections."""
+        for each in self._old:
+            await each.aclose()
         if self._client is not None:
             await self._client.aclose()
 

@@ -29,7 +29,8 @@ from fastconnect.rest.app import application
 from fastconnect.rest.call import ANSWER_WITHIN_S, Service
 from fastconnect.rest.forward import Forwarder
 from fastconnect.rest.http_protocol import IDLE_S, LARGEST_HEADERS_BYTES, StrictProtocol
-from fastconnect.rest.security import Guard, client_context, server_context
+from fastconnect.rest.renewed_tls import RenewedTls
+from fastconnect.rest.security import Guard, client_context
 from fastconnect.rest.users import Users
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,9 @@ logger = logging.getLogger(__name__)
 BACKLOG = 128
 FINISH_WITHIN_S = 3.0
 """How long requests that are under way may go on when the server is closed."""
+
+LOOK_AT_FILES_S = 5.0
+"""How often the files of https are looked at: as soon as that a renewed certificate is used."""
 
 
 class Bound(msgspec.Struct, frozen=True):
@@ -135,6 +139,7 @@ class RestServer:
         self._bound = bound
         self._forwarder = Forwarder(client_context(tls) if tls is not None else None)
         self._servers: list[tuple[_Server, socket.socket]] = []
+        self._renewed: list[RenewedTls] = []
         service = Service(herder, config, answer_within_s)
         names = {bound.worker_id.rpartition(":")[0].strip("[]"), *([socket.gethostname()] if not _only_local(bound) else [])}
         for admin, kind, pairs in (
@@ -142,7 +147,12 @@ class RestServer:
             (True, "admin.listeners", bound.admin_listeners),
         ):
             own_tls = config.tls(kind)
-            context = server_context(own_tls) if own_tls is not None else None
+            context = None
+            if own_tls is not None:
+                renewed = RenewedTls(own_tls, None if admin else self._forwarder.change_tls)
+                context = renewed.context
+                if renewed.has_files:
+                    self._renewed.append(renewed)
             for listener, own in pairs:
                 guard = Guard(config, users, listener, names)
                 app = application(config, service, guard, self._forwarder, admin=admin)
@@ -179,9 +189,18 @@ class RestServer:
         for server, own in self._servers:
             await server.begin(own)
         self._begun.set()
-        await self._end.wait()
+        await (self._end.wait() if not self._renewed else self._look_at_files_until_end())
         await asyncio.gather(*(server.end() for server, _ in self._servers))
         await self._forwarder.close()
+
+    async def _look_at_files_until_end(self) -> None:
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._end.wait(), LOOK_AT_FILES_S)
+            if self._end.is_set():
+                return
+            for each in self._renewed:
+                each.look()
 
 
 class _Server(uvicorn.Server):
