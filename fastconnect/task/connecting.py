@@ -46,7 +46,7 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
                 raise ConnectError(
                     f"no broker has answered for {waited_ms / 1000:.0f} s: {reason}",
                     where=f"bootstrap.servers={','.join(worker.bootstrap_servers)}",
-                    hint="check the address, and that the broker runs",
+                    hint=_what_to_check(reason),
                 ) from error
             if not said and (client.last_error or waited_ms > REASON_WAIT_MS):
                 logger.warning("No broker answers yet; trying on. %s", reason)
@@ -58,6 +58,12 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
         break
     if said:
         logger.info("A broker answers.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
+
+
+def _what_to_check(reason: str) -> str:
+    if "uthentication" in reason:
+        return "look at the user and password, or the certificate, that security.protocol, sasl.* and ssl.* give this client"
+    return "check the address, and that the broker runs"
 
 
 class Closing(Protocol):

@@ -26,7 +26,7 @@ from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import Exit, State
 from fastconnect.storage.open_offsets import open_offset_store
-from fastconnect.task import sink_main
+from fastconnect.task import rights, sink_main
 from fastconnect.task.connecting import connect, live
 from fastconnect.task.context import TaskContext
 from fastconnect.task.dead_letters import Reporters
@@ -177,9 +177,10 @@ def _run_source(
             stopping=lambda: loop.stopping,
             wait=loop.wait,
         )
-        connect(send_loop, worker, channel, orders)
-        reporters.open()
-        return live(task, spec, channel, conversion, loop.run)
+        with rights.explained(client):
+            connect(send_loop, worker, channel, orders)
+            reporters.open()
+            return live(task, spec, channel, conversion, loop.run)
     finally:
         reporters.close()
         send_loop.close()

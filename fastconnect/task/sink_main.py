@@ -16,6 +16,7 @@ from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_prop
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import TargetState
+from fastconnect.task import rights
 from fastconnect.task.connecting import connect, live
 from fastconnect.task.dead_letters import ErrantRecords, Reporters
 from fastconnect.task.partitions import Partitions
@@ -74,9 +75,10 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
             stopping=lambda: loop.stopping,
             reporter=errant if reporters.wanted else None,
         )
-        connect(fetch_loop, worker, channel, orders)
-        reporters.open()
-        return live(task, spec, channel, conversion, loop.run)
+        with rights.explained(client):
+            connect(fetch_loop, worker, channel, orders)
+            reporters.open()
+            return live(task, spec, channel, conversion, loop.run)
     finally:
         reporters.close()
         fetch_loop.close()

@@ -185,7 +185,7 @@ class SourceLoop:
     def _queue(self, converted: Converted) -> bool:
         """Queue a converted batch; wait for its topic if that must be. False: the task is to stop."""
         began = time.monotonic()
-        said = False
+        said: type[RetriableError] | None = None  # what was told to be waited for
         while True:
             try:
                 count = converted.queue(self.send_loop)
@@ -203,17 +203,17 @@ class SourceLoop:
                     raise SendError(
                         error.message, hint="create the topic, or allow the broker to: auto.create.topics.enable"
                     ) from error
-                if waited_s > SAY_AFTER_S and not said:
+                if waited_s > SAY_AFTER_S and said is not type(error):  # again where it waits for something else by now
                     logger.warning("Sending has to wait. %s", error)
                     self.channel.tell_state(State.RUNNING, f"waiting: {error}")
-                    said = True
+                    said = type(error)
                 self.page.beat()
                 self.orders.wait(TOPIC_AGAIN_LATER_MS if waited_s > SAY_AFTER_S else TOPIC_AGAIN_MS)
                 self.send_loop.poll(0)
                 self.offsets.flush_if_due()
                 if self.orders.target is TargetState.STOPPED:
                     return False
-        if said:
+        if said is not None:
             logger.info("Sending goes on.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
             self.channel.tell_state(State.RUNNING)
         return True

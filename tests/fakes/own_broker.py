@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from fakes.commands import until
@@ -26,10 +26,12 @@ class OwnBroker:
 
     Args:
         folder: for its data.
+        users: names of those who may sign in at `users_port` by SASL/PLAIN, with their names for passwords. They may do nothing
+            that no ACL allows; who comes without signing in, through the relay, may do everything.
         changes: its settings, where they differ from those of the embedded broker; keys have `_` for `.`.
     """
 
-    def __init__(self, folder: Path, **changes: str) -> None:
+    def __init__(self, folder: Path, users: Sequence[str] = (), **changes: str) -> None:
         jdk = Jdk.find()
         assert jdk is not None
         self._kafka = Kafka(jdk, paths.cache_folder() / "broker")
@@ -38,6 +40,9 @@ class OwnBroker:
         self.port, controller_port = free_ports()
         self.relay = Relay(self.port)
         own = {"advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.relay.port}"}
+        self.users_port = free_ports()[0]
+        if users:
+            own |= _with_users(users, self.users_port, self.port, controller_port, self.relay.port)
         own |= {key.replace("_", "."): value for key, value in changes.items()}
         lines = [line for line in settings(self.port, controller_port).splitlines() if line.partition("=")[0] not in own]
         folder.mkdir(parents=True)
@@ -96,6 +101,22 @@ class OwnBroker:
 
     def _has_ended(self) -> bool:
         return self._process is None or self._process.poll() is not None
+
+
+def _with_users(users: Sequence[str], port: int, plain_port: int, controller_port: int, relay_port: int) -> dict[str, str]:
+    known = " ".join(f'user_{name}="{name}"' for name in users)
+    local = "127.0.0.1"
+    return {
+        "listeners": f"USERS://{local}:{port},PLAINTEXT://{local}:{plain_port},CONTROLLER://{local}:{controller_port}",
+        "advertised.listeners": f"USERS://{local}:{port},PLAINTEXT://{local}:{relay_port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,USERS:SASL_PLAINTEXT",
+        "sasl.enabled.mechanisms": "PLAIN",
+        "listener.name.users.plain.sasl.jaas.config": (
+            f"org.apache.kafka.common.security.plain.PlainLoginModule required {known};"
+        ),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": "User:ANONYMOUS",
+    }
 
 
 class Relay:
