@@ -35,6 +35,8 @@ class TaskSpec(msgspec.Struct, frozen=True):
     slot: int  # its place in the shared mapping
     connector_config: dict[str, str | None]
     task_config: dict[str, str | None]
+    last_try: bool = False
+    """If it fails soon, it is not started again."""
 
 
 class StateChange(msgspec.Struct, frozen=True):

@@ -66,6 +66,12 @@ class RestartPolicy:
         self._waits += 1
         return int(wait_ms * self._jitter())
 
+    @property
+    def has_last_try(self) -> bool:
+        """Whether it may not come back if it dies now."""
+        since = self._clock() - self.healthy_after_s
+        return 0 <= self._max_failures <= sum(died >= since for died in self._deaths) + 1
+
     def healthy(self) -> None:
         """It has been healthy for `healthy_after_ms`: what was before does not count any more."""
         self.failures = 0

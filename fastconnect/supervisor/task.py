@@ -114,7 +114,9 @@ class Task:
         self._reader.page.order(self.order.target)
         self._epoch = epoch
         self._started_count += 1
-        spec = TaskSpec(self.id, epoch, self.slot, self.order.connector_config, self.order.task_config)
+        spec = TaskSpec(
+            self.id, epoch, self.slot, self.order.connector_config, self.order.task_config, self._restarts.has_last_try
+        )
         channel = TaskChannel(self._reader.page, self._reader.ring, *self._fds)
         try:
             process = self._children.spawn(

@@ -69,6 +69,7 @@ class SinkLoop:
         commit_interval_ms, commit_timeout_ms: how often offsets are committed, and when such a commit is given up.
         stop_within_ms: how long the last commit may take.
         reports: failed records on their way to the dead letter topic; offsets are not committed before they are safe.
+        last_try: a task that fails is not started again.
         until_done: say so when the ends that were there at the start are put and committed.
     """
 
@@ -90,6 +91,7 @@ class SinkLoop:
         topics_again_ms: int = 30_000,
         reports: Reports | None = None,
         errant: Errant | None = None,
+        last_try: bool = False,
         until_done: bool = False,
     ) -> None:
         self.task = task
@@ -104,6 +106,7 @@ class SinkLoop:
         self.stop_within_ms = stop_within_ms
         self.reports = reports
         self.errant = errant
+        self.last_try = last_try
         self._job_end = JobEnd(fetch_loop) if until_done else None
         self._batches = Batches(batch_most)
         self._retry_at: float | None = None
@@ -146,7 +149,7 @@ class SinkLoop:
             pass  # in the midst of retries of a conversion: what was not put is read again by the next process
         except Exception as error:
             self._close_failed()
-            if isinstance(error, ConnectError) and not error.retry_helps:
+            if self.last_try or (isinstance(error, ConnectError) and not error.retry_helps):
                 self.group.leave()  # it does not come back: its partitions are for others
             raise
         self._publish_progress()

@@ -65,6 +65,7 @@ def run(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConf
             topics_again_ms=int(client["topic.metadata.refresh.interval.ms"]),
             reports=reporters,
             errant=errant,
+            last_try=spec.last_try,
             until_done=until_done,
         )
         task.context = SinkContext(

@@ -81,3 +81,14 @@ def test_waits_differ_a_little_and_are_never_above_the_limit() -> None:
         waits.add(restarts.next_wait_ms())
     assert len(waits) > 10
     assert all(wait is not None and 750 <= wait <= 1000 for wait in waits)
+
+
+def test_the_last_try_is_known_before_it_fails(clock: Clock) -> None:
+    restarts = policy(clock, max_failures=2, healthy_after_ms=60_000)
+    assert not restarts.has_last_try
+    restarts.next_wait_ms()
+    assert restarts.has_last_try
+    clock.now += 61  # a death so long ago does not count any more
+    assert not restarts.has_last_try
+    assert not policy(clock, max_failures=-1).has_last_try
+    assert policy(clock, max_failures=1).has_last_try

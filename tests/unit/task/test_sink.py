@@ -666,6 +666,20 @@ def test_a_failure_of_close_fails_the_task(rig: MakeRig) -> None:
         under_test.run()
 
 
+@pytest.mark.parametrize("last_try", [pytest.param(True, id="last try"), pytest.param(False, id="it comes back")])
+def test_a_failed_task_gives_up_its_place_in_the_group_unless_it_comes_back(rig: MakeRig, last_try: bool) -> None:
+    under_test = rig(A, last_try=last_try)
+
+    def fail(partitions: Sequence[TopicPartition]) -> None:
+        raise ValueError("cannot open")
+
+    under_test.task.on_open = fail
+    under_test.turns(nothing, nothing)
+    with pytest.raises(ValueError, match="cannot open"):
+        under_test.run()
+    assert under_test.kafka.asked("unsubscribe") == ([None] if last_try else [])
+
+
 def test_topics_of_a_pattern_are_subscribed_to_as_they_come(rig: MakeRig) -> None:
     under_test = rig(topics=re.compile("t|logs-.*"), topics_again_ms=0)
     new = TopicPartition("logs-1", 0)
