@@ -63,8 +63,10 @@ librdkafka, not the Java client. What of them tells how a task does is in the ta
 | Which task is stuck in its connector's code? | `kafka_connect_connector_task_heartbeat_age_seconds > 30` |
 | Which tasks are started again and again? | `increase(kafka_connect_connector_task_restarts_total[10m]) > 3` |
 | Which source waits for its broker? | `rate(kafka_connect_source_task_blocked_seconds_total[5m]) > 0.5` |
+| Which source gets no answer? | `kafka_connect_source_task_source_record_active_count > 0 unless rate(kafka_connect_source_task_bytes_written_total[1m]) > 0` |
+| Which task cannot store its offsets? | `increase(kafka_connect_connector_task_offset_commit_failure_total[1m]) > 0` |
 | Are records lost to their connector? | `increase(kafka_connect_task_error_records_skipped_total[1h]) > 0` |
-"""
+"""  # noqa: E501 - a table's row is one line
 
 
 def page() -> str:

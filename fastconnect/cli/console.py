@@ -158,7 +158,7 @@ def _add_row(table: Table, name: str, task: TaskInfo | None, numbers: Progress) 
 def _troubles(snapshot: Snapshot) -> list[str]:
     troubles = [f"{each.name}: {each.reason}" for each in snapshot.connectors if each.reason]
     for task in snapshot.tasks:
-        if task.reason and task.state in {State.FAILED, State.RESTARTING}:
+        if task.reason and (task.state in {State.FAILED, State.RESTARTING} or task.reason.startswith("waiting")):
             wait = f" (starts again in {task.next_start_ms} ms)" if task.next_start_ms else ""
             troubles.append(f"{task.id}: {task.reason}{wait}")
     return troubles

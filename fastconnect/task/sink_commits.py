@@ -43,6 +43,7 @@ class Commits:
         self._open: dict[TopicPartition, int] | None = None
         self._began = 0.0
         self._began_ns = 0
+        self._failed = False
 
     @property
     def busy(self) -> bool:
@@ -68,8 +69,7 @@ class Commits:
             if number == self._number:
                 self._end(failure)
         if self._open is not None and (time.monotonic() - self._began) * 1000 > self.timeout_ms:
-            logger.error("Commit took too long and is given up; the next one has its offsets too.")
-            self._page.offset_flush_failures += 1
+            self._fail("no answer in time")
             self._open = None
             self._number += 1  # should the answer still come, it is an answer to nothing
 
@@ -98,9 +98,18 @@ class Commits:
         if offsets is None:
             return False
         if failure is not None:
-            self._page.offset_flush_failures += 1
-            logger.error("Offsets could not be committed; the next commit has them too.", extra=facts(reason=failure))
+            self._fail(failure)
             return False
+        if self._failed:
+            self._failed = False
+            logger.info("Offsets are committed again.")
         self._page.records_flushed += self._partitions.committed(offsets)
         self._page.count_flush(self._began_ns)
         return True
+
+    def _fail(self, reason: str) -> None:
+        """Count it, and say it the first time: while brokers are away, all commits fail."""
+        self._page.offset_flush_failures += 1
+        level = logging.DEBUG if self._failed else logging.ERROR
+        logger.log(level, "Offsets could not be committed; the next commit has them too.", extra=facts(reason=reason))
+        self._failed = True

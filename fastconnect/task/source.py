@@ -18,6 +18,7 @@ from fastconnect.reports import TaskChannel
 from fastconnect.states import State, TargetState
 from fastconnect.task.delivered import Delivered
 from fastconnect.task.offsets import OffsetFlusher
+from fastconnect.task.silence import Silence
 from fastconnect.task.source_conversion import Converted, SourceConversion
 from fastconnect.task.tolerance import StopAsked
 from fastconnect.task.topics import TopicCreator
@@ -84,6 +85,7 @@ class SourceLoop:
         self.fail_within_ms = fail_within_ms
         self.delivered = delivered
         self.topics = topics
+        self._silence = Silence(send_loop, channel, lambda: not self.stopping)
         self._quiet_polls = 0
         self._failed_polls = 0
         self._ended = False
@@ -112,8 +114,7 @@ class SourceLoop:
                     self._deliver(LOOK_AGAIN_MS)
                 else:
                     self._turn()
-                if self.offsets.flush_if_due():
-                    self.send_loop.pass_on_logs()
+                self._flush_if_due()
         except LeaseLost:
             raise  # nothing may be sent or flushed any more
         except Exception:
@@ -174,7 +175,7 @@ class SourceLoop:
             return
         while not self.send_loop.push(min(LOOK_AGAIN_MS, max(1, self.offsets.due_in_ms()))):
             self.page.beat()
-            self.offsets.flush_if_due()
+            self._flush_if_due()
             if self.orders.target is TargetState.STOPPED:
                 return
         self._tell()
@@ -210,7 +211,7 @@ class SourceLoop:
                 self.page.beat()
                 self.orders.wait(TOPIC_AGAIN_LATER_MS if waited_s > SAY_AFTER_S else TOPIC_AGAIN_MS)
                 self.send_loop.poll(0)
-                self.offsets.flush_if_due()
+                self._flush_if_due()
                 if self.orders.target is TargetState.STOPPED:
                     return False
         if said is not None:
@@ -230,7 +231,7 @@ class SourceLoop:
         while not self.send_loop.flush(LOOK_AGAIN_MS):
             self.page.beat()
             self.send_loop.check()
-            self.offsets.flush_if_due()
+            self._flush_if_due()
             if self.stopping:
                 return  # polled again when it goes on: it will say END once more
         self.send_loop.check()
@@ -245,7 +246,7 @@ class SourceLoop:
         while self.orders.target is TargetState.PAUSED:
             self.page.beat()
             self._deliver(LOOK_AGAIN_MS)
-            self.offsets.flush_if_due()
+            self._flush_if_due()
         if self.orders.target is TargetState.STARTED:
             self.channel.tell_state(State.RUNNING)
 
@@ -255,7 +256,7 @@ class SourceLoop:
         while not self.stopping and (left := until - time.monotonic()) > 0:
             self.page.beat()
             self._deliver(max(1, int(left * 1000)))
-            self.offsets.flush_if_due()
+            self._flush_if_due()
         return self.stopping
 
     def wait_for_retry(self, wait_ms: int) -> bool:
@@ -264,7 +265,7 @@ class SourceLoop:
         while self.orders.target is not TargetState.STOPPED and (left := until - time.monotonic()) > 0:
             self.page.beat()
             self._deliver(max(1, int(left * 1000)))
-            self.offsets.flush_if_due()
+            self._flush_if_due()
         return self.orders.target is TargetState.STOPPED
 
     def _deliver(self, wait_ms: int) -> None:
@@ -276,6 +277,11 @@ class SourceLoop:
             wait_ms = min(wait_ms, max(1, self.offsets.due_in_ms()))
         self.orders.wait(min(wait_ms, LOOK_AGAIN_MS))
         self.send_loop.poll(0)
+
+    def _flush_if_due(self) -> None:
+        if self.offsets.flush_if_due():
+            self.send_loop.pass_on_logs()
+            self._silence.look()
 
     def _tell(self) -> None:
         self._tell_topics()
