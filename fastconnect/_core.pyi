@@ -168,6 +168,11 @@ class BatchTooLarge(SendError):  # noqa: N818
     batch_bytes: int
     def __init__(self, batch_bytes: int) -> None: ...
 
+class BatchSpoilt(SendError):  # noqa: N818
+    """The broker refused a batch for records in it that it names: the others may be sent again, each in a batch of its own."""
+
+    def __init__(self) -> None: ...
+
 class RecordColumns:
     """A list of SourceRecords, field by field; a field that no record has is None."""
 

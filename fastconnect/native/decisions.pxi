@@ -16,7 +16,7 @@ cdef struct ErrorDecision:
     int code
     Decision decision
 
-cdef ErrorDecision[48] ERROR_DECISIONS = [
+cdef ErrorDecision[49] ERROR_DECISIONS = [
     # The client's own errors (negative numbers).
     [-199, TASK],       # _BAD_MSG
     [-198, TASK],       # _BAD_COMPRESSION
@@ -40,6 +40,7 @@ cdef ErrorDecision[48] ERROR_DECISIONS = [
     [-150, FATAL],      # _FATAL
     [-148, FATAL],      # _GAPLESS_GUARANTEE
     [-144, FATAL],      # _FENCED
+    [-138, TASK],       # _INVALID_DIFFERENT_RECORD: another one of its batch is invalid (the send loop tells them apart)
     # The broker's errors (positive numbers).
     [2, RECORD],        # INVALID_MSG: the checksum does not match
     [3, TASK],          # UNKNOWN_TOPIC_OR_PART: after librdkafka's own retries
@@ -73,7 +74,7 @@ cdef ErrorDecision[48] ERROR_DECISIONS = [
 cdef Decision decide(int code) noexcept nogil:
     """Look an error up; one that the table lacks fails the task, which loses nothing and is seen."""
     cdef int i
-    for i in range(48):
+    for i in range(49):
         if ERROR_DECISIONS[i].code == code:
             return ERROR_DECISIONS[i].decision
     return TASK

@@ -14,6 +14,7 @@ cdef enum:
     FRAMING_BYTES = 100         # of a batch (61) and of the one record in it (21 at most), and some more
     MSG_SIZE_TOO_LARGE = 10
     RECORD_LIST_TOO_LARGE = 18
+    INVALID_DIFFERENT_RECORD = -138 # another record of the same batch is invalid
 
 
 cdef object rows_of(changed):
@@ -42,6 +43,17 @@ class BatchTooLarge(SendError):
         super().__init__(f"the broker takes no batches of {batch_bytes} bytes",
                          hint="set producer.batch.size no larger than the topic's max.message.bytes")
         self.batch_bytes = batch_bytes
+
+
+class BatchSpoilt(SendError):
+    """The broker refused a batch for records in it that it names: the others may be sent again, each in a batch of its own.
+
+    Source: the broker answers with the indexes of such records (KIP-467), of which librdkafka makes _INVALID_DIFFERENT_RECORD
+    for all others of the batch.
+    """
+
+    def __init__(self):
+        super().__init__("the broker has refused a batch for invalid records in it")
 
 
 cdef class SendLoop(Client):
@@ -85,6 +97,7 @@ cdef class SendLoop(Client):
     cdef int64_t failed_bytes
     cdef int64_t batch_bytes        # no batch with several records is larger
     cdef bint batch_refused         # one was, for its size
+    cdef bint batch_spoilt          # one was, for other records than some of those in it
     cdef bint stopped               # a failure or a lost lease: nothing more is handed over
     cdef bint lease_lost
     cdef bint has_new_topics
@@ -461,6 +474,10 @@ cdef class SendLoop(Client):
             self.batch_refused = True
             self.stopped = True
             return False
+        if code == INVALID_DIFFERENT_RECORD and self.skip_failed_records:
+            self.batch_spoilt = True
+            self.stopped = True
+            return False
         add_relaxed(&self.slot.records_failed, 1)
         add_relaxed(&self.slot.record_failures, 1)
         store_relaxed(&self.slot.last_error_ms, realtime_ms())
@@ -474,8 +491,9 @@ cdef class SendLoop(Client):
         if self.failed_code == 0:
             add_relaxed(&self.slot.record_errors, 1)
         self.stopped = True
-        # What a failure takes with it (purged, destroyed) tells less than the failure itself.
-        if self.failed_code == 0 or (decision == FATAL and decide(self.failed_code) != FATAL):
+        # What a failure takes with it (purged, destroyed, in the same batch) tells less than the failure itself.
+        if self.failed_code == 0 or (decision == FATAL and decide(self.failed_code) != FATAL) or \
+                (self.failed_code == INVALID_DIFFERENT_RECORD and decision == RECORD):
             self.failed_code = code
             self.failed_owner = unit_of(&self.tracker, message._private).owner
             self.failed_index = <int64_t>(<uint64_t>message._private & UINT32_MAX)
@@ -646,6 +664,7 @@ cdef class SendLoop(Client):
             DataError: a record can never be delivered; it is named by its source offset.
             SendError: the cluster refuses the task's records.
             BatchTooLarge: only smaller batches may get through.
+            BatchSpoilt: only batches of one record may get through.
             FatalClientError: the client is beyond use; a new process must replay from the flushed offsets.
             LeaseLost: the task belongs to somebody else now.
         """
@@ -653,6 +672,8 @@ cdef class SendLoop(Client):
             raise LeaseLost
         if self.batch_refused:
             raise BatchTooLarge(self.batch_bytes)
+        if self.batch_spoilt:
+            raise BatchSpoilt
         if self.failed_code == 0:
             return
         code = self.failed_code

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fastconnect import plugins
-from fastconnect._core import BatchTooLarge, LeaseLost, SendLoop, guard_lease
+from fastconnect._core import BatchSpoilt, BatchTooLarge, LeaseLost, SendLoop, guard_lease
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
 from fastconnect.config.admin import admin_properties
@@ -99,7 +99,11 @@ def _resolved(spec: TaskSpec, worker: WorkerConfig) -> tuple[TaskSpec, WorkerCon
 
 
 def _run_with_batches_that_fit(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> bool:
-    """Run the task; begin again behind what is flushed, with batches half as large, as often as the broker refuses theirs."""
+    """Run the task; begin again behind what is flushed, with smaller batches, as often as the broker refuses theirs.
+
+    Batches that are too large become half as large. Where single records are refused and to be skipped, each gets a batch of its
+    own from then on: that is slow, but the only way to have those beside them delivered in their order.
+    """
     batch_bytes: int | None = None
     while True:
         try:
@@ -107,6 +111,9 @@ def _run_with_batches_that_fit(spec: TaskSpec, channel: TaskChannel, orders: Ord
         except BatchTooLarge as error:
             batch_bytes = error.batch_bytes // 2
             logger.warning("Going on with smaller batches: %s", error, extra=facts(batch_bytes=batch_bytes))
+        except BatchSpoilt as error:
+            batch_bytes = 1
+            logger.warning("Going on with each record alone, slowly, until the task is started again: %s.", error)
 
 
 def _run_source(
