@@ -101,8 +101,8 @@ def _resolved(spec: TaskSpec, worker: WorkerConfig) -> tuple[TaskSpec, WorkerCon
 def _run_with_batches_that_fit(spec: TaskSpec, channel: TaskChannel, orders: Orders, worker: WorkerConfig) -> bool:
     """Run the task; begin again behind what is flushed, with smaller batches, as often as the broker refuses theirs.
 
-    Batches that are too large become half as large. Where single records are refused and to be skipped, each gets a batch of its
-    own from then on: that is slow, but the only way to have those beside them delivered in their order.
+    Batches that are too large become half as large. Where single records are refused and to be skipped, each gets a batch of
+    its own from then on: that is slow, but the only way to have those beside them delivered in their order.
     """
     batch_bytes: int | None = None
     while True:
