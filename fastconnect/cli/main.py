@@ -67,6 +67,16 @@ class LazyGroup(click.Group):
             raise TypeError(f"{module}:{name} is not a command")
         return command
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; of one that is not there, say which one was probably meant."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            from fastconnect.nearest import did_you_mean
+
+            hint = did_you_mean(args[0], self.list_commands(ctx))
+            raise click.UsageError(error.message.rstrip(".") + (hint or "."), error.ctx) from error
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of subcommands without importing them."""
         for title, table in (("Commands", SUBCOMMANDS), ("Commands that ask a cluster, ours or Java's", CLUSTER_SUBCOMMANDS)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -40,7 +41,7 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
             if isinstance(client, SendLoop):
                 client.poll(0)  # reads why: a connection refused, a name not found
             client.pass_on_logs()
-            reason = client.last_error or str(error)
+            reason = plain(client.last_error) or str(error)
             waited_ms = (time.monotonic() - began) * 1000
             if waited_ms > worker.bootstrap_timeout_ms:
                 raise ConnectError(
@@ -58,6 +59,11 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
         break
     if said:
         logger.info("A broker answers.", extra=facts(waited_s=round(time.monotonic() - began, 1)))
+
+
+def plain(complaint: str) -> str:
+    """What librdkafka complains of, without which of its threads says so."""
+    return re.sub(r"^\[thrd:[^\]]*\]: ", "", complaint)
 
 
 def _what_to_check(reason: str) -> str:

@@ -10,6 +10,7 @@ from typing import Protocol
 from fastconnect.logs import facts
 from fastconnect.reports import TaskChannel
 from fastconnect.states import State
+from fastconnect.task.connecting import plain
 
 logger = logging.getLogger(__name__)
 
@@ -65,7 +66,8 @@ class Silence:
             self._since = now if in_flight else None
         elif now - self._since >= SAY_AFTER_S and not self._said:
             self._said = True
-            about = f": {self._sending.last_error}" if self._sending.last_error else ""
+            complaint = plain(self._sending.last_error)
+            about = f": {complaint}" if complaint else ""
             what = f"no broker has acknowledged a record for {now - self._since:.0f} s{about}"
             logger.warning("Waiting: %s. Nothing is lost.", what, extra=facts(records_in_flight=in_flight))
             if self._running():

@@ -111,6 +111,17 @@ def test_an_unknown_command_is_a_usage_error():
     assert "Traceback" not in ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [pytest.param("statuss", "status", id="one too many"), pytest.param("pauze", "pause", id="wrong letter")],
+)
+def test_a_mistyped_command_is_told_what_was_probably_meant(typed, meant):
+    ended = fastconnect(typed, "orders")
+
+    assert ended.returncode == 2
+    assert f"No such command '{typed}'; did you mean {meant}?" in ended.stderr
+
+
 def test_an_unknown_option_is_a_usage_error():
     ended = fastconnect("plugins", "--jsom")
 

@@ -13,7 +13,7 @@ from fastconnect.task.silence import Silence
 
 class Sending:
     in_flight = 0
-    last_error = "Connection refused"
+    last_error = "[thrd:127.0.0.1:1/bootstrap]: 127.0.0.1:1/bootstrap: Connection refused"
 
 
 class Clock:
@@ -43,7 +43,9 @@ def test_a_long_silence_is_told_once_with_why_and_so_is_its_end(running: TaskCha
     for _ in range(30):
         silence.look()
         clock.now += 1
-    assert reasons(running) == ["waiting: no broker has acknowledged a record for 10 s: Connection refused"]
+    assert reasons(running) == [
+        "waiting: no broker has acknowledged a record for 10 s: 127.0.0.1:1/bootstrap: Connection refused"
+    ]
     sending.in_flight = 0
     silence.look()
     silence.look()
