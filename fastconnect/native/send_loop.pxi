@@ -14,7 +14,7 @@ cdef enum:
     FRAMING_BYTES = 100         # of a batch (61) and of the one record in it (21 at most), and some more
     MSG_SIZE_TOO_LARGE = 10
     RECORD_LIST_TOO_LARGE = 18
-    INVALID_DIFFERENT_RECORD = -138 # another record of the same batch is invalid
+    INVALID_DIFFERENT_RECORD = -138  # another record of the same batch is invalid
 
 
 cdef object rows_of(changed):
