@@ -53,11 +53,18 @@ class Loggers:
             RequestRefusedError: there is no such level.
         """
         number = level_number(level)
-        changed = sorted(each for each in {*self._names(), name} if name in (ROOT, each) or _is_below(each, name))
-        now = LoggerLevel(level.upper(), int(time.time() * 1000))
-        for each in changed:
-            self._set[each] = now
+        changed = self._note(name, LoggerLevel(level.upper(), int(time.time() * 1000)))
         log_levels.apply({python_name(name): number})
+        return changed
+
+    def restore(self, name: str, level: int, at_ms: int) -> None:
+        """Know again what an earlier herder has set; this process has the level already, from its birth."""
+        self._note(name, LoggerLevel(_name_of(level), at_ms))
+
+    def _note(self, name: str, level: LoggerLevel) -> list[str]:
+        changed = sorted(each for each in {*self._names(), name} if name in (ROOT, each) or _is_below(each, name))
+        for each in changed:
+            self._set[each] = level
         return changed
 
     def _names(self) -> set[str]:

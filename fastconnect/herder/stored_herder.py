@@ -33,7 +33,7 @@ from fastconnect.herder.answers import (
     TaskState,
 )
 from fastconnect.herder.herder import Herder
-from fastconnect.herder.loggers import Loggers, level_number, python_name
+from fastconnect.herder.loggers import ROOT, Loggers, level_number, python_name
 from fastconnect.herder.loop import HerderLoop, result_of
 from fastconnect.herder.metrics_export import Rebalances
 from fastconnect.herder.observed import Pages
@@ -320,13 +320,18 @@ class StoredHerder(Herder):
 
     def loggers(self) -> Future[dict[str, LoggerLevel]]:
         """See Herder."""
-        return self.loop.submit(self._loggers.levels)
+        return self.loop.submit(lambda: self._known_loggers().levels())
 
     def set_level_here(self, logger: str, level: str) -> list[str]:
         """Set the level of a logger in every process of this worker; the names of those changed."""
-        changed = self._loggers.set_level(logger, level)
-        self.work.set_logger_level(python_name(logger), level_number(level))
+        changed = self._known_loggers().set_level(logger, level)
+        self.work.set_logger_level(python_name(logger), level_number(level), logger)
         return changed
+
+    def _known_loggers(self) -> Loggers:
+        for each in self.work.take_levels():
+            self._loggers.restore(each.logger or ROOT, each.level, each.at_ms)
+        return self._loggers
 
 
 @functools.cache

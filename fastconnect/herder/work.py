@@ -26,6 +26,7 @@ from fastconnect.supervisor.control import (
     ConnectorAnswer,
     Finish,
     Inventory,
+    LevelSet,
     Remember,
     Report,
     ResetTopics,
@@ -128,6 +129,7 @@ class Work:
         """Whether the supervisor has said what runs."""
         self.listener: WorkListener
         """Told how they are; to be set before the first report is heard."""
+        self._levels: list[LevelSet] = []
         self._ending: dict[TaskId, list[Future[None]]] = {}
         self._loop = loop
         self._make_retries = make_retries
@@ -350,6 +352,7 @@ class Work:
         match report:
             case Inventory():
                 self.begun = True
+                self._levels = report.levels
                 self.tasks = {status.id: status for status in report.tasks}
                 for status in report.tasks:
                     self.startups.adopt_task(status)
@@ -387,9 +390,18 @@ class Work:
         self.restarts[of] = RestartInfo(failures, next_start)
         return self.restarts[of]
 
-    def set_logger_level(self, logger: str, level: int) -> None:
-        """Set the level of a logger, in Python's name and number, and of all below it, in every process of this worker."""
-        self._loop.send(SetLogLevel(logger, level))
+    def set_logger_level(self, logger: str, level: int, given: str) -> None:
+        """Set the level of a logger, in Python's name and number, and of all below it, in every process of this worker.
+
+        Args:
+            given: what whoever wants it has called the logger.
+        """
+        self._loop.send(SetLogLevel(logger, level, None if given == logger else given))
+
+    def take_levels(self) -> list[LevelSet]:
+        """The levels that were set through earlier herders of this worker; told once."""
+        levels, self._levels = self._levels, []
+        return levels
 
     def remember(self, blob: bytes) -> None:
         """Keep this with the supervisor; a new herder finds it in `Inventory.remembered`."""

@@ -92,6 +92,8 @@ class SetLogLevel(msgspec.Struct, tag=True):
 
     logger: str
     level: int  # as in logging
+    given: str | None = None
+    """What whoever set it has called the logger, if that is not its name here."""
 
 
 class Finish(msgspec.Struct, tag=True):
@@ -162,6 +164,14 @@ class TaskTopic(msgspec.Struct, tag=True, frozen=True):
     topic: str
 
 
+class LevelSet(msgspec.Struct, frozen=True):
+    """A logger's level that was set, by the name that it was given then; "" is the root logger."""
+
+    logger: str
+    level: int
+    at_ms: int  # since the epoch
+
+
 class Inventory(msgspec.Struct, tag=True):
     """The first frame to a new herder: the tasks that the supervisor keeps running, and the topics that they use.
 
@@ -172,6 +182,8 @@ class Inventory(msgspec.Struct, tag=True):
     stopping: bool = False
     topics: list[TaskTopic] = []
     remembered: bytes | None = None
+    levels: list[LevelSet] = []
+    """In the order in which they were set, each logger once."""
 
 
 class Ping(msgspec.Struct, tag=True):

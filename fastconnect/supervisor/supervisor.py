@@ -31,6 +31,7 @@ from fastconnect.supervisor.control import (
     ConnectorAnswer,
     Finish,
     Inventory,
+    LevelSet,
     Pong,
     Remember,
     Report,
@@ -62,6 +63,9 @@ EXIT_FAILED = 1
 EXIT_KILLED = 3
 """Exit codes of a command: all was drained and flushed; a task FAILED; a task could not deliver and flush all in time, or had
 to be killed, and will send a part again."""
+
+MOST_LEVELS = 10_000
+"""So many loggers whose levels were set are remembered for a new herder."""
 
 TURN_S = 1.0
 """How often pages, health and stuck tasks are looked at when nothing else happens."""
@@ -144,6 +148,7 @@ class Supervisor(Generic[W]):
         self._lifeline, self._lifeline_writer = os.pipe()
         self._doorbell = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._levels = SharedLevels()
+        self._levels_set: dict[str, LevelSet] = {}  # for the next herder to tell
         self._children = Children(OutOfMemoryCounter().moved, self._levels)
         self._connectors = ConnectorRuns(
             self._children,
@@ -198,7 +203,9 @@ class Supervisor(Generic[W]):
         if self._herder.wants_start(now) and self._stop_reason is None:
             tasks = self._tasks.values()
             topics = [topic for task in tasks for topic in task.topics]
-            self._herder.start(Inventory([task.status() for task in tasks], topics=topics, remembered=self._remembered))
+            status = [task.status() for task in tasks]
+            levels = list(self._levels_set.values())
+            self._herder.start(Inventory(status, topics=topics, remembered=self._remembered, levels=levels))
 
     def _wait_s(self) -> float:
         dues = [self._next_turn, self._connectors.due(), self._herder.due()]
@@ -299,6 +306,7 @@ class Supervisor(Generic[W]):
                 self._connectors.stop_watching(command.name)
             case SetLogLevel():
                 self._levels.set(command.logger, command.level)
+                self._note_level(command)
                 self._children.send(LOOK_AGAIN)
             case Pong():
                 pass  # that it came is what counts
@@ -307,6 +315,12 @@ class Supervisor(Generic[W]):
             case Finish():
                 self._finish = command
                 self._stop(command.reason)
+
+    def _note_level(self, command: SetLogLevel) -> None:
+        name = command.logger if command.given is None else command.given
+        self._levels_set.pop(name, None)  # it is the latest now
+        if len(self._levels_set) < MOST_LEVELS:
+            self._levels_set[name] = LevelSet(name, command.level, int(time.time() * 1000))
 
     def _obey_while_stopping(self, command: Command) -> None:
         if isinstance(command, RunConnector):

@@ -28,7 +28,11 @@ def test_the_three_topics_are_made_as_the_worker_file_says():
     configs, offsets, statuses = _topics(*of())
 
     assert (configs.name, configs.partitions, configs.replicas, configs.one_partition) == ("configs", 1, 3, True)
-    assert (offsets.name, offsets.partitions, offsets.settings) == ("offsets", 7, {"retention.ms": "5"})
+    assert (offsets.name, offsets.partitions, offsets.settings) == (
+        "offsets",
+        7,
+        {"segment.bytes": "1048576", "retention.ms": "5"},
+    )
     assert (statuses.name, statuses.partitions, statuses.replicas) == ("statuses", 5, -1)
 
 

@@ -14,6 +14,7 @@ from fastconnect.storage.sqlite import SqliteOffsetStore
 from fastconnect.supervisor.control import (
     Finish,
     Inventory,
+    LevelSet,
     RestartTask,
     RunConnector,
     SetLogLevel,
@@ -562,8 +563,17 @@ def test_validation_and_plugins_are_the_answers_of_a_connectors_process(worker_w
 def test_a_level_is_set_in_every_process_and_for_kafka_connects_name_in_ours(worker):
     name = "org.apache.kafka.connect.runtime.WorkerSourceTask"
     assert worker.of(worker.herder.set_logger_level(name, "info", cluster=False)) == [name]
-    assert worker.taken(SetLogLevel) == [SetLogLevel("fastconnect.task.source", 20)]
+    assert worker.taken(SetLogLevel) == [SetLogLevel("fastconnect.task.source", 20, name)]
     assert worker.of(worker.herder.loggers())[name].level == "INFO"
+
+
+def test_a_new_herder_knows_which_levels_were_set_and_when(worker_with):
+    name = "org.apache.kafka.connect.runtime.WorkerSourceTask"
+    earlier = [LevelSet("loggers-test.kept", 30, 5_000), LevelSet(name, 10, 7_000)]
+    worker = worker_with(inventory=Inventory([], levels=earlier))
+    levels = worker.of(worker.herder.loggers())
+    assert (levels[name].level, levels[name].last_modified) == ("DEBUG", 7_000)
+    assert (levels["loggers-test.kept"].level, levels["loggers-test.kept"].last_modified) == ("WARN", 5_000)
     assert worker.of(worker.herder.set_logger_level(name, "warn", cluster=True)) == []
     assert refused(worker, worker.herder.set_logger_level(name, "LOUD", cluster=False)) == (404, "invalid log level 'LOUD'.")
 

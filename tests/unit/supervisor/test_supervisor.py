@@ -73,6 +73,18 @@ def test_a_new_herder_is_told_of_the_topics_that_are_used(worker: Any) -> None:
     assert worker.inventory().topics == [TaskTopic(task, "a"), TaskTopic(task, "b")]
 
 
+def test_a_new_herder_is_told_of_the_levels_that_were_set_in_their_order(worker: Any) -> None:
+    worker.send(SetLogLevel("plugin", logging.DEBUG))
+    worker.send(SetLogLevel("fastconnect.storage", logging.DEBUG, "org.apache.kafka.connect.storage"))
+    worker.send(SetLogLevel("plugin", logging.WARNING))
+    worker.running(worker.start())  # so that all of it was heard
+    os.kill(worker.herder_pid, signal.SIGKILL)
+    worker.meet_herder()
+    levels = worker.inventory().levels
+    assert [(each.logger, each.level) for each in levels] == [("org.apache.kafka.connect.storage", 10), ("plugin", 30)]
+    assert 0 < levels[0].at_ms <= levels[1].at_ms
+
+
 # A stuck herder
 
 
