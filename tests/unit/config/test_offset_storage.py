@@ -46,7 +46,11 @@ def test_a_connectors_own_topic_is_made_like_the_workers_on_the_cluster_of_its_p
     assert (storage.topic, storage.own_topic) == ("offsets", "own")
     assert storage.own_client["bootstrap.servers"] == "there:9092"
     assert "sasl.password" not in storage.own_client  # the worker's password is none of that cluster's business
-    assert (storage.own_partitions, storage.own_replicas, storage.own_settings) == (7, 3, {"segment.ms": "1000"})
+    assert (storage.own_partitions, storage.own_replicas, storage.own_settings) == (
+        7,
+        3,
+        {"segment.bytes": "1048576", "segment.ms": "1000"},
+    )
 
 
 def test_the_workers_topic_named_as_a_connectors_own_is_one_topic() -> None:
