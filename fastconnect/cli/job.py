@@ -319,14 +319,15 @@ def _warm_up() -> None:
     import sqlite3
 
     from fastconnect import plugins
-    from fastconnect.config.connector import SourceConnectorConfig, client_properties
+    from fastconnect.config.connector import SourceConnectorConfig
+    from fastconnect.config.task_clients import producer_properties
     from fastconnect.config.worker import WorkerConfig
     from fastconnect.task.source_conversion import SourceConversion
 
     worker = WorkerConfig.parse({"bootstrap.servers": "localhost:9092"})
     config = {"name": "warm-up", "connector.class": "warm-up"}
     SourceConnectorConfig.parse(config)
-    client_properties(worker, config, "warm-up", 0)
+    producer_properties(worker, config, "warm-up", 0)
     SourceConversion.of(worker, config)
     for name in ("FileStreamSource", "FileSource", "SequenceSource"):
         plugins.find("source", name)

@@ -1,20 +1,17 @@
-"""The configuration of a connector: the keys that the runtime reads, whatever the connector; and its tasks' producers.
+"""The configuration of a connector: the keys that the runtime reads, whatever the connector.
 
-What only sinks have is in sink_connector.py. The connector's own keys are in its own Config class; `validation.py` looks at
-both.
+What only sinks have is in sink_connector.py, the Kafka clients of its tasks are in task_clients.py. The connector's own keys
+are in its own Config class; `validation.py` looks at both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from fastconnect.api.config import Check, ClassName, Config, Fault, Long, Meta, field
-from fastconnect.config.client import ClientSettings, Setting, to_librdkafka
+from fastconnect.api.config import Check, ClassName, Config, Long, Meta, field
 from fastconnect.config.error_handling import DEAD_LETTERS
-from fastconnect.config.override_policy import refusal
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
-from fastconnect.errors import ConfigError
 
 
 def shown(how: str, description: str, **more: Any) -> Meta:
@@ -223,76 +220,3 @@ def converter(worker: WorkerConfig, config: Mapping[str, str | None], kind: Conv
     if not named or not named.strip():
         return worker.converter(kind)
     return named.strip(), under(f"{key}.", config)
-
-
-_PRODUCER_DEFAULTS = {
-    "acks": "all",  # as Kafka Connect: a record counts as delivered when all in-sync replicas have it
-    "enable.idempotence": "true",  # a retry inside librdkafka neither doubles nor reorders; Kafka Connect has it off
-    "message.timeout.ms": "0",  # never give a record up: a lost one in the middle would be a hole that nobody sees
-    "partitioner": "murmur2_random",  # the Java client's: the same key goes to the same partition from either
-    # A record waits this long for company unless its batch is full before: as Kafka 4's own client. At full speed batches
-    # fill before that, so a longer wait gains nothing there (measured with 2 to 50 ms).
-    "linger.ms": "5",
-    "batch.size": "1000000",  # what brokers take by default (message.max.bytes, 1 MiB) less their own overhead
-    "batch.num.messages": "100000",  # librdkafka's 10,000 would end batches of small records long before batch.size
-    # What may be in flight. More is slower on one machine (measured with 30,000 to 400,000): it no longer fits into caches.
-    # A cluster that is far away may want more.
-    "queue.buffering.max.messages": "100000",
-    "queue.buffering.max.kbytes": "65536",
-    "socket.keepalive.enable": "true",  # else a broker that vanished without a word is noticed after a minute
-    # A fresh client makes its first connection after half of this (librdkafka spaces connections out so): 11 ms, not 50.
-    "reconnect.backoff.ms": "20",
-    "reconnect.backoff.max.ms": "1000",  # the broker's return is noticed within a second, not ten
-    "enable.metrics.push": "false",  # the cluster's admins have not asked for it, and early versions could crash by it
-}
-
-
-def producer_settings(worker: WorkerConfig, config: Mapping[str, str | None], connector: str, task: int) -> ClientSettings:
-    """Find the librdkafka properties of a task's producer, and everything wrong with what the configs say about it.
-
-    In the order of growing weight: our defaults, the worker's security and `producer.*` settings, `producer.override.*`.
-    """
-    overrides: list[Setting] = []
-    refused: list[Fault] = []
-    for name, value in under("producer.override.", config).items():
-        key = f"producer.override.{name}"
-        why = refusal(name, worker.connector_client_config_override_policy, worker.connector_client_config_override_allowlist)
-        if why:
-            refused.append(Fault(key, why))
-        else:
-            overrides.append(Setting(key, name, value))
-    defaults = {"client.id": f"connector-producer-{connector}-{task}", **_PRODUCER_DEFAULTS}
-    settings = worker.producer_settings()
-    if any(setting.name == "bootstrap.servers" for setting in overrides):
-        # Another cluster: the worker's passwords are none of its business.
-        settings = [setting for setting in settings if setting.key.startswith("producer.")]
-    found = to_librdkafka([*settings, *overrides], defaults)
-    return ClientSettings(found.properties, [*refused, *found.faults], found.warnings)
-
-
-def client_properties(
-    worker: WorkerConfig, connector_config: Mapping[str, str | None], connector_name: str, task: int
-) -> dict[str, str]:
-    """Return the librdkafka properties of a task's producer; they may hold passwords (`client.hide_secrets` before logging).
-
-    Raises:
-        ConfigError: with everything that is wrong with the settings, or if no servers are known.
-    """
-    found = producer_settings(worker, connector_config, connector_name, task)
-    faults = list(found.faults)
-    if not found.properties.get("bootstrap.servers"):
-        faults.append(
-            Fault("bootstrap.servers", 'Missing required configuration "bootstrap.servers" which has no default value.')
-        )
-    if faults:
-        raise ConfigError("the producer's settings are not usable", faults=faults, where=f"connector {connector_name}")
-    return found.properties
-
-
-def override_faults(worker: WorkerConfig, config: Mapping[str, str | None]) -> tuple[Iterable[Fault], Iterable[str]]:
-    """Return the faults and warnings of a connector's own `producer.override.*` settings."""
-    found = producer_settings(worker, config, "any", 0)
-    return (
-        [fault for fault in found.faults if fault.key.startswith("producer.override.")],
-        [warning for warning in found.warnings if warning.startswith("producer.override.")],
-    )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from fastconnect.config.connector import producer_settings
+from fastconnect.config.task_clients import producer_settings
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConfigError
 

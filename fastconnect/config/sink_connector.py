@@ -1,24 +1,18 @@
-"""The configuration of a sink connector: the keys that the runtime reads, whatever the connector; and its tasks' consumers.
+"""The configuration of a sink connector: the keys that the runtime reads, whatever the connector.
 
-What all connectors have is in connector.py. The connector's own keys are in its own Config class; `validation.py` looks at
-both.
+What all connectors have is in connector.py, the consumers of its tasks are in task_clients.py. The connector's own keys are in
+its own Config class; `validation.py` looks at both.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastconnect.api.config import Check, Fault, Short, field
 from fastconnect.api.java_regex import compile_java, fault_of_java_regex
-from fastconnect.config.client import ClientSettings, Setting, to_consumer
 from fastconnect.config.connector import ConnectorConfig, shown
-from fastconnect.config.override_policy import refusal
-from fastconnect.config.worker import WorkerConfig, under
-from fastconnect.errors import ConfigError
 
 
 class SinkConnectorConfig(ConnectorConfig):
@@ -91,108 +85,3 @@ class SinkConnectorConfig(ConnectorConfig):
     def pattern(self) -> re.Pattern[str] | None:
         """The pattern of topics.regex, to be held against whole names; None where topics are listed."""
         return compile_java(self.topics_regex) if self.topics_regex else None
-
-
-_CONSUMER_DEFAULTS = {
-    # As Kafka Connect and the Java client have them.
-    "auto.offset.reset": "earliest",
-    "isolation.level": "read_uncommitted",
-    "allow.auto.create.topics": "true",
-    "check.crcs": "true",
-    "max.poll.interval.ms": "300000",
-    # Offsets are committed by the runtime, when the sink has them.
-    "enable.auto.commit": "false",
-    "enable.auto.offset.store": "false",
-    "heartbeat.interval.ms": "1000",  # how soon a member hears that the group changes; Kafka's 3,000 are felt at each start
-    # Tasks that keep their partitions go on while others come or go.
-    "partition.assignment.strategy": "cooperative-sticky",
-    # What is fetched ahead: bounded in bytes, whatever the records' size and the number of partitions.
-    "queued.min.messages": "10000000",
-    "queued.max.messages.kbytes": "16384",
-    "fetch.max.bytes": "8388608",
-    "fetch.queue.backoff.ms": "5",  # how soon a full queue is looked at again; librdkafka's 1,000 leaves it empty for long
-    "topic.metadata.refresh.interval.ms": "30000",  # how soon new partitions and new topics of a regex are seen
-    "socket.keepalive.enable": "true",  # else a broker that vanished without a word is noticed after a minute
-    "reconnect.backoff.ms": "20",
-    "reconnect.backoff.max.ms": "1000",  # the broker's return is noticed within a second, not ten
-    "enable.metrics.push": "false",  # the cluster's admins have not asked for it
-}
-
-
-def group_of(connector: str, config: Mapping[str, str | None]) -> str:
-    """The consumer group of a sink connector."""
-    return (config.get("consumer.override.group.id") or "").strip() or f"connect-{connector}"
-
-
-def instance_id(worker: WorkerConfig, config: Mapping[str, str | None], connector: str, task: int) -> str:
-    """The name under which a task is known to its group, so that a restarted one has its partitions back at once.
-
-    Two workers that run the same connector, as they may in standalone mode, must not have the same names, for then each would
-    throw the other's tasks out of the group: so the machine and the worker's offset file are part of it. In a group of workers
-    a task has one name wherever it runs: one that moves, or whose worker is lost, takes its partitions over without waiting for
-    the end of a session.
-
-    The topics are part of it too. A coordinator gives a static member that comes back what it had before, without asking what
-    it subscribes to now: it would be given partitions of topics that it is no longer to read, and none of the new ones.
-    """
-    if worker.distributed:
-        place = f"group {worker.originals.get('group.id', '')}"
-    else:
-        place = f"{os.uname().nodename} {worker.offset_storage_file_filename}"
-    topics = ",".join(sorted({topic.strip() for topic in (config.get("topics") or "").split(",")}))
-    mark = zlib.crc32(f"{place} {topics} {config.get('topics.regex') or ''}".encode())
-    return f"connect-{connector}-{task}-{mark:08x}"
-
-
-def consumer_settings(worker: WorkerConfig, config: Mapping[str, str | None], connector: str, task: int) -> ClientSettings:
-    """Find the librdkafka properties of a task's consumer, and everything wrong with what the configs say about it.
-
-    In the order of growing weight: our defaults, the worker's security and `consumer.*` settings, `consumer.override.*`.
-    """
-    overrides: list[Setting] = []
-    refused: list[Fault] = []
-    for name, value in under("consumer.override.", config).items():
-        key = f"consumer.override.{name}"
-        why = refusal(name, worker.connector_client_config_override_policy, worker.connector_client_config_override_allowlist)
-        if why:
-            refused.append(Fault(key, why))
-        else:
-            overrides.append(Setting(key, name, value))
-    defaults = {
-        "client.id": f"connector-consumer-{connector}-{task}",
-        "group.id": f"connect-{connector}",
-        "group.instance.id": instance_id(worker, config, connector, task),
-        **_CONSUMER_DEFAULTS,
-    }
-    settings = worker.consumer_settings()
-    if any(setting.name == "bootstrap.servers" for setting in overrides):
-        # Another cluster: the worker's passwords are none of its business.
-        settings = [setting for setting in settings if setting.key.startswith("consumer.")]
-    found = to_consumer([*settings, *overrides], defaults)
-    return ClientSettings(found.properties, [*refused, *found.faults], found.warnings)
-
-
-def consumer_properties(worker: WorkerConfig, config: Mapping[str, str | None], connector: str, task: int) -> dict[str, str]:
-    """Return the librdkafka properties of a task's consumer, and `max.poll.records` where it was set; may hold passwords.
-
-    Raises:
-        ConfigError: with everything that is wrong with the settings, or if no servers are known.
-    """
-    found = consumer_settings(worker, config, connector, task)
-    faults = list(found.faults)
-    if not found.properties.get("bootstrap.servers"):
-        faults.append(
-            Fault("bootstrap.servers", 'Missing required configuration "bootstrap.servers" which has no default value.')
-        )
-    if faults:
-        raise ConfigError("the consumer's settings are not usable", faults=faults, where=f"connector {connector}")
-    return found.properties
-
-
-def consumer_override_faults(worker: WorkerConfig, config: Mapping[str, str | None]) -> tuple[Iterable[Fault], Iterable[str]]:
-    """Return the faults and warnings of a connector's own `consumer.override.*` settings."""
-    found = consumer_settings(worker, config, "any", 0)
-    return (
-        [fault for fault in found.faults if fault.key.startswith("consumer.override.")],
-        [warning for warning in found.warnings if warning.startswith("consumer.override.")],
-    )

@@ -7,7 +7,7 @@ is called in a process of its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,12 +16,12 @@ from fastconnect import masking, plugins
 from fastconnect.api.config import Config, Fault
 from fastconnect.api.config_def import ConfigKey, config_keys, embedding_order
 from fastconnect.api.config_types import HIDDEN
-from fastconnect.config.admin import admin_override_faults
 from fastconnect.config.client import is_secret
-from fastconnect.config.connector import FREE_PREFIXES, ConnectorConfig, SourceConnectorConfig, override_faults
+from fastconnect.config.connector import FREE_PREFIXES, ConnectorConfig, SourceConnectorConfig
 from fastconnect.config.error_handling import DEAD_LETTERS, ErrorSettings
 from fastconnect.config.providers import Providers, unknown_variables
-from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_override_faults, group_of
+from fastconnect.config.sink_connector import SinkConnectorConfig
+from fastconnect.config.task_clients import Client, group_of, override_faults
 from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import CONVERTER_KEYS, ConverterKind, WorkerConfig, under
 from fastconnect.errors import ConfigError, PluginNotFoundError
@@ -287,24 +287,20 @@ class _Validator:
 
     def _overrides(self) -> None:
         if self.is_sink:
-            self._overrides_of("consumer", consumer_override_faults)
+            self._overrides_of("consumer")
         if self._has_admin():
-            self._overrides_of("admin", admin_override_faults)
+            self._overrides_of("admin")
         # As Kafka Connect: the producer of a sink is that of its dead letters.
         if not self.is_sink or self.config.get("errors.deadletterqueue.topic.name"):
-            self._overrides_of("producer", override_faults)
+            self._overrides_of("producer")
 
     def _has_admin(self) -> bool:
         if self.config.get("errors.deadletterqueue.topic.name"):
             return True
         return not self.is_sink and any(key.startswith("topic.creation.") for key in self.config)
 
-    def _overrides_of(
-        self,
-        client: str,
-        find: Callable[[WorkerConfig, Mapping[str, str | None]], tuple[Iterable[Fault], Iterable[str]]],
-    ) -> None:
-        faults, warnings = find(self.worker, self.config)
+    def _overrides_of(self, client: Client) -> None:
+        faults, warnings = override_faults(client, self.worker, self.config)
         self.faults += faults
         self.warnings += warnings
         for name, value in under(f"{client}.override.", self.config).items():

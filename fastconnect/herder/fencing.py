@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from confluent_kafka import KafkaException, Producer
 
-from fastconnect.config.admin import admin_properties
+from fastconnect.config.task_clients import admin_properties
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError
 

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from fastconnect.api.sink_records import TopicPartition
-from fastconnect.config.admin import connection_properties
 from fastconnect.config.providers import Providers
-from fastconnect.config.sink_connector import consumer_properties, group_of
+from fastconnect.config.task_clients import connection_properties, consumer_properties, group_of
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError
 from fastconnect.herder.answers import ConnectorOffset

@@ -350,7 +350,7 @@ def cluster_id(worker: WorkerConfig) -> str:
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
-    from fastconnect.config.admin import admin_properties
+    from fastconnect.config.task_clients import admin_properties
 
     properties: dict[str, Any] = {**admin_properties(worker.resolved(), {}, "connect-worker"), "log_level": "2"}
     admin = AdminClient(properties)

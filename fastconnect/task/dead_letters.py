@@ -18,9 +18,8 @@ from fastconnect import masking
 from fastconnect._core import BatchTooLarge, Fetched, LeaseLost, SendLoop, StatusPage, StatusRegion, TopicMissing
 from fastconnect.api.record import CountOffsets, RecordBatch
 from fastconnect.api.sink_records import SinkRecord
-from fastconnect.config.admin import admin_properties
-from fastconnect.config.connector import client_properties
 from fastconnect.config.error_handling import ErrorSettings
+from fastconnect.config.task_clients import admin_properties, producer_properties
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, RetriableError, SendError
 from fastconnect.logs import facts
@@ -239,7 +238,7 @@ class Reporters:
         topic = settings.errors_deadletterqueue_topic_name.strip()
         if not topic:
             return
-        client = client_properties(self._worker, self._config, task.connector, task.task)
+        client = producer_properties(self._worker, self._config, task.connector, task.task)
         if client.get("client.id") == f"connector-producer-{task.connector}-{task.task}":
             client["client.id"] = f"connector-dlq-producer-{task.connector}-{task.task}"
         with_context = settings.errors_deadletterqueue_context_headers_enable

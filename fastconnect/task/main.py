@@ -14,11 +14,10 @@ from fastconnect import plugins
 from fastconnect._core import BatchSpoilt, BatchTooLarge, LeaseLost, SendLoop, guard_lease
 from fastconnect.api.connector import SourceConnector
 from fastconnect.api.task import SourceTask
-from fastconnect.config.admin import admin_properties
-from fastconnect.config.connector import client_properties
 from fastconnect.config.error_handling import ErrorSettings
 from fastconnect.config.offset_storage import OffsetStorage
 from fastconnect.config.providers import Providers
+from fastconnect.config.task_clients import admin_properties, producer_properties
 from fastconnect.config.topic_creation import TopicCreation
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, FatalClientError
@@ -123,7 +122,7 @@ def _run_source(
     task: SourceTask[Any] = connector_class.task_class()
     client_id = f"connector-offsets-{spec.id.connector}-{spec.id.task}"
     store = open_offset_store(OffsetStorage.of(worker, spec.connector_config, client_id=client_id), spec.id.connector)
-    client = client_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
+    client = producer_properties(worker, spec.connector_config, spec.id.connector, spec.id.task)
     if batch_bytes is not None:
         client["batch.size"] = str(batch_bytes)
     creation = TopicCreation.of(worker, spec.connector_config)

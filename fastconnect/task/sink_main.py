@@ -12,7 +12,8 @@ from fastconnect import plugins
 from fastconnect._core import FetchLoop
 from fastconnect.api.connector import SinkConnector
 from fastconnect.api.task import SinkTask
-from fastconnect.config.sink_connector import SinkConnectorConfig, consumer_properties
+from fastconnect.config.sink_connector import SinkConnectorConfig
+from fastconnect.config.task_clients import consumer_properties
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.reports import TaskChannel, TaskSpec
 from fastconnect.states import TargetState

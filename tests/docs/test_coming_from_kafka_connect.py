@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fastconnect.config.connector import client_properties
+from fastconnect.config.task_clients import producer_properties
 from fastconnect.config.worker import WorkerConfig
 
 PAGE = Path(__file__).parents[2] / "docs" / "coming-from-kafka-connect.md"
@@ -30,7 +30,7 @@ def worker() -> WorkerConfig:
 def test_a_default_on_the_page_is_the_codes(key: str, worker: WorkerConfig) -> None:
     fields = {entry.key: entry.default_text() for entry in WorkerConfig.fields()}
     if key.startswith("producer."):
-        found = LIBRDKAFKA | client_properties(worker, {}, "any", 0)
+        found = LIBRDKAFKA | producer_properties(worker, {}, "any", 0)
         code = found[key.removeprefix("producer.")]
     elif key.endswith(".schemas.enable"):
         code = worker.converter("key" if key.startswith("key") else "value")[1]["schemas.enable"]

@@ -1,19 +1,12 @@
-"""The runtime's keys of a source connector, its converters, and its producers' properties."""
+"""The runtime's keys of a source connector and its converters."""
 
 from __future__ import annotations
 
 import pytest
 
 from fastconnect.api.config_def import config_keys
-from fastconnect.config.connector import (
-    _PRODUCER_DEFAULTS,
-    SourceConnectorConfig,
-    client_properties,
-    converter,
-    producer_settings,
-)
+from fastconnect.config.connector import SourceConnectorConfig, converter
 from fastconnect.config.worker import JSON_CONVERTER, WorkerConfig
-from fastconnect.errors import ConfigError
 
 MINIMAL = {"name": "orders", "connector.class": "FileStreamSource"}
 
@@ -128,68 +121,3 @@ def test_settings_without_the_converter_itself_do_not_count():
         {"schemas.enable": "true"},
     )
     assert converter(worker, {"value.converter": " "}, "value") == (JSON_CONVERTER, {"schemas.enable": "true"})
-
-
-@pytest.fixture
-def worker():
-    return WorkerConfig.parse(
-        {"bootstrap.servers": "k1:9092, k2:9092", "producer.linger.ms": "7", "producer.max.request.size": "5000"}
-    )
-
-
-def test_a_producer_has_our_defaults_then_the_workers_then_the_connectors_settings(worker):
-    properties = client_properties(worker, {"producer.override.max.request.size": "6000"}, "orders", 3)
-    assert properties == {
-        **_PRODUCER_DEFAULTS,
-        "bootstrap.servers": "k1:9092,k2:9092",
-        "client.id": "connector-producer-orders-3",
-        "linger.ms": "7",
-        "message.max.bytes": "6000",
-    }
-
-
-def test_the_defaults_that_keep_the_promises_are_not_for_tuning(worker):
-    """No record is lost, doubled by a retry, or sent to another partition than the Java client would send it to."""
-    properties = client_properties(worker, {}, "orders", 0)
-    promises = {"acks": "all", "enable.idempotence": "true", "message.timeout.ms": "0", "partitioner": "murmur2_random"}
-    assert properties.items() >= promises.items()
-
-
-def test_a_producer_without_servers_is_refused():
-    with pytest.raises(ConfigError, match=r'connector orders: .*\n.*configuration "bootstrap\.servers" which'):
-        client_properties(WorkerConfig.parse({}), {}, "orders", 0)
-
-
-def test_all_that_is_wrong_with_overrides_comes_at_once(worker):
-    with pytest.raises(ConfigError) as refusal:
-        client_properties(
-            worker,
-            {
-                "producer.override.linger.ms": "x",
-                "producer.override.plugin.library.paths": "/x.so",
-                "producer.override.akcs": "1",
-            },
-            "orders",
-            0,
-        )
-    assert {fault.key: fault.message for fault in refusal.value.faults} == {
-        "producer.override.plugin.library.paths": "a connector may not override plugin.library.paths: it loads code into the "
-        "process (the worker's own config may set it)",
-        "producer.override.linger.ms": "Invalid value x for configuration linger.ms: Not a number of type DOUBLE",
-        "producer.override.akcs": "akcs is no setting of a Kafka producer; did you mean acks?",
-    }
-
-
-def test_a_connector_that_goes_to_another_cluster_takes_no_password_there():
-    all_of_them = {"connector.client.config.override.policy": "All"}
-    mine = {"bootstrap.servers": "k:1", "security.protocol": "SSL", "ssl.key.password": "hunter2"}
-    worker = WorkerConfig.parse({**mine, **all_of_them})
-    found = producer_settings(worker, {"producer.override.bootstrap.servers": "evil:1"}, "orders", 0)
-    assert found.properties["bootstrap.servers"] == "evil:1"
-    assert "hunter2" not in str(found)
-
-
-def test_the_workers_policy_holds_for_a_connectors_overrides():
-    worker = WorkerConfig.parse({"bootstrap.servers": "k:1", "connector.client.config.override.policy": "None"})
-    (fault,) = producer_settings(worker, {"producer.override.acks": "all"}, "orders", 0).faults
-    assert str(fault) == "producer.override.acks: the worker's override policy None does not let a connector set acks"

@@ -9,8 +9,8 @@ import pytest
 from fastconnect._core import FetchLoop, StatusRegion
 from fastconnect.api.config_def import config_keys
 from fastconnect.config.connector import ConnectorConfig
-from fastconnect.config.sink_connector import (
-    SinkConnectorConfig,
+from fastconnect.config.sink_connector import SinkConnectorConfig
+from fastconnect.config.task_clients import (
     consumer_properties,
     consumer_settings,
     group_of,
