@@ -168,6 +168,14 @@ class Reader:
         self._consumer.close()
 
 
+def spans(records: Iterable[Record]) -> str:
+    """Which offsets of each partition these are, for the message of a check that misses some: `0: 0-11 (12), 3: 2-5 (4)`."""
+    offsets: dict[int, list[int]] = {}
+    for record in records:
+        offsets.setdefault(record.partition, []).append(record.offset)
+    return ", ".join(f"{partition}: {min(at)}-{max(at)} ({len(at)})" for partition, at in sorted(offsets.items()))
+
+
 @dataclass
 class Audit:
     """The records of SequenceSource in a topic: which are there, how often, and in which order.

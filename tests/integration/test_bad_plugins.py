@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fakes.commands import Command, Ended, Process, Shell, until
-from fakes.topics import Audit, Topics
+from fakes.topics import Audit, Topics, spans
 from fakes.with_plugins import shell_with_plugins
 
 pytestmark = pytest.mark.integration
@@ -58,8 +58,9 @@ class Beside:
 
     def neighbour_is_well(self) -> None:
         """The good connector's records are all there, once and in order: it was neither stopped nor started again."""
-        audit = Audit.of(self.topics.read(f"{self.topic}-good"))
-        assert audit.missing(1, GOOD) == []
+        records = self.topics.read(f"{self.topic}-good")
+        audit = Audit.of(records)
+        assert audit.missing(1, GOOD) == [], spans(records)
         assert (audit.duplicates, audit.disorder) == (0, 0)
 
     def values(self) -> list[bytes | None]:
@@ -160,8 +161,9 @@ def test_one_good_connector_among_many_bad_ones_does_not_notice(together: Togeth
     assert together.ended.code == 1, str(together.ended)
     all_of_them = len(together.faults) + 1
     assert f"Stopping: {len(together.faults)} of {all_of_them} failed." in together.ended.err
-    audit = Audit.of(together.topics.read(together.topic))
-    assert audit.missing(1, GOOD) == []
+    records = together.topics.read(together.topic)
+    audit = Audit.of(records)
+    assert audit.missing(1, GOOD) == [], spans(records)
     assert (audit.duplicates, audit.disorder) == (0, 0)
     assert together.starts("good") == 1
 

@@ -18,9 +18,10 @@ from fastconnect.storage.sqlite import SqliteOffsetStore
 pytestmark = pytest.mark.integration
 
 TASKS = 3
-RATE = 1_000
+RATE = 500
+COUNT = 3_000
 FLUSH_MS = 250
-SLACK_S = 0.75
+SLACK_S = 2.0
 """A flush comes this late at worst on a busy machine: what a kill repeats is what was sent since the last one."""
 
 
@@ -50,7 +51,7 @@ class Watch:
         self._reader = reader
         self._file = shell.home / "offsets.sqlite"
         self._tasks = tasks
-        self.looks = 0
+        self.looks_midway = 0
 
     def stored(self) -> dict[int, int]:
         """Task -> the number up to which its records count as delivered."""
@@ -68,7 +69,7 @@ class Watch:
         self.audit.add(self._reader.read_on())
         for task, number in stored.items():
             assert number <= self.audit.contiguous(task), f"task {task}: offset {number} is ahead of the topic"
-        self.looks += bool(stored)
+        self.looks_midway += any(0 < number < COUNT - 1 for number in stored.values())
 
 
 def command_tree(command: Command) -> list[Process]:
@@ -92,9 +93,8 @@ def test_after_random_kills_and_a_run_to_the_end_every_record_is_there_and_few_t
     run: Shell, topics: Topics, fresh_topic: str, nothing_in_shm: None, seed: int
 ) -> None:
     chance = random.Random(seed)
-    count = 3_000
     topics.create(fresh_topic)
-    words = sequence(fresh_topic, topics.bootstrap, count=count)
+    words = sequence(fresh_topic, topics.bootstrap, count=COUNT)
     command = run.start(*words)
     kills, allowed = 0, 0.0
     with topics.reader(fresh_topic) as reader:
@@ -118,10 +118,10 @@ def test_after_random_kills_and_a_run_to_the_end_every_record_is_there_and_few_t
         ended = command.wait()
         assert ended.code == 0, str(ended)
         watch.look()
-        assert kills == 4
-        assert watch.looks >= kills
-        assert watch.stored() == dict.fromkeys(range(TASKS), count - 1)
-        assert watch.audit.missing(TASKS, count) == []
+        assert kills >= 2, "the run was over too soon"
+        assert watch.looks_midway, "offsets were held against the topic while they grew"
+        assert watch.stored() == dict.fromkeys(range(TASKS), COUNT - 1)
+        assert watch.audit.missing(TASKS, COUNT) == []
         assert watch.audit.duplicates <= allowed
 
 
