@@ -292,7 +292,7 @@ cdef class Sent:
 
     cdef object values          # keeps alive what librdkafka points into (keys and headers it copies)
     cdef object offsets         # as in api.record.Offsets
-    cdef object records         # the SourceRecords themselves, where the batch was a list of them
+    cdef list records           # the SourceRecords themselves, where the batch was a list of them and they are needed
     cdef object rows            # which record of the batch each one is, where a chain has dropped some; else None
     cdef object lines           # with ByteOffsets: the lines as they were read, whatever was made of them
     cdef const char* buffer     # where they begin, and how far line_end has come
@@ -324,12 +324,10 @@ cdef class Sent:
     cdef object offset_at(self, int64_t index):
         """The source offset that record `index` carries; None if it has none."""
         offsets = self.offsets
-        if self.records is not None:
-            return self.records[index].source_offset
+        if offsets is None:
+            return None if self.records is None else self.records[index].source_offset
         if self.rows is not None:
             index = self.rows[index]
-        if offsets is None:
-            return None
         if isinstance(offsets, ByteOffsets):
             return {**offsets.fixed, offsets.key: offsets.base + self.line_end(index)}
         if isinstance(offsets, CountOffsets):

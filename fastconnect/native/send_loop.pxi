@@ -23,6 +23,11 @@ cdef object rows_of(changed):
     return None if isinstance(rows, range) and rows.start == 0 and rows.step == 1 else rows
 
 
+cdef list picked(list column, rows):
+    """These rows of a column, if there is one."""
+    return None if column is None else [column[row] for row in rows]
+
+
 cdef bytes partition_key(partition):
     """A source partition's identity: its JSON with sorted keys."""
     return encode_sorted(partition)
@@ -189,9 +194,10 @@ cdef class SendLoop(Client):
         cdef int64_t count = self.begin(values, keys, columns.values if changed is None else changed.values)
         cdef int64_t i
         cdef Unit* unit
-        cdef int64_t n_streams
-        cdef list records = columns.records
+        cdef PackedOffsets offsets = columns.source_offsets
+        cdef list records = columns.records if offsets is None or self.report_acks or self.report_skipped else None
         cdef list stream_of = columns.stream_of
+        cdef int64_t polled = len(columns.records)
         if count == 0:
             return 0
         try:
@@ -199,32 +205,32 @@ cdef class SendLoop(Client):
                 self.place(columns.topic, columns.topics, columns.partitions, columns.timestamps, headers)
             else:
                 self.place_changed(changed, headers)
-                rows = rows_of(changed)
-                if rows is not None or count < len(records):
-                    rows = changed.rows
-                    records = [records[row] for row in rows]
-                    stream_of = None if stream_of is None else [stream_of[row] for row in rows]
-            if count != len(records):
-                raise DataError(f"{count} values for {len(records)} records")
+                if rows_of(changed) is not None or count < polled:
+                    polled = len(changed.rows)
+                    records = picked(records, changed.rows)
+                    offsets = None if offsets is None else offsets.picked(changed.rows)
+                    stream_of = picked(stream_of, changed.rows)
+            if count != polled:
+                raise DataError(f"{count} values for {polled} records")
             if stream_of is None:
-                unit = self.unit_of_records(columns.source_partitions[0], records)
+                unit = self.unit_of_records(columns.source_partitions[0], count, records, offsets)
                 self.batch.unit_id = unit.id
                 return count
-            n_streams = len(columns.source_partitions)
-            shares = [[] for _ in range(n_streams)]
             self.batch.unit_ids = <uint32_t*>malloc(count * sizeof(uint32_t))
             self.batch.indexes = <uint32_t*>malloc(count * sizeof(uint32_t))
             if self.batch.unit_ids == NULL or self.batch.indexes == NULL:
                 raise MemoryError()
+            rows_of_stream = [[] for _ in columns.source_partitions]
             for i in range(count):
-                share = shares[stream_of[i]]
+                rows = rows_of_stream[stream_of[i]]
                 self.batch.unit_ids[i] = stream_of[i]
-                self.batch.indexes[i] = len(share)
-                share.append(records[i])
+                self.batch.indexes[i] = len(rows)
+                rows.append(i)
             ids = []
-            for partition, share in zip(columns.source_partitions, shares):
-                if share:
-                    unit = self.unit_of_records(partition, share)
+            for partition, rows in zip(columns.source_partitions, rows_of_stream):
+                if rows:
+                    unit = self.unit_of_records(
+                        partition, len(rows), picked(records, rows), None if offsets is None else offsets.picked(rows))
                     ids.append(unit.id)
                 else:
                     ids.append(None)        # a chain has dropped all of this source partition's records
@@ -235,11 +241,12 @@ cdef class SendLoop(Client):
             raise
         return count
 
-    cdef Unit* unit_of_records(self, partition, list records) except NULL:
+    cdef Unit* unit_of_records(self, partition, int64_t count, list records, PackedOffsets offsets) except NULL:
         sent = Sent.__new__(Sent)
         (<Sent>sent).values = self.kept[0]
         (<Sent>sent).records = records
-        return unit_new(&self.tracker, self.stream(partition), len(records), sent)
+        (<Sent>sent).offsets = offsets
+        return unit_new(&self.tracker, self.stream(partition), count, sent)
 
     cdef int place_changed(self, changed, headers) except -1:
         """The same as `place`, for what a chain has made of a batch."""

@@ -207,6 +207,49 @@ def test_offsets_are_listed_counted_computed_or_absent(send_loop: MakeLoop) -> N
     assert [offset for _, offset in delivered(loop)] == [{"a": 2}, {"v": 1, "n": 6}, {"at": 1}, None]
 
 
+ONE, TABLE = 2**40, "orders"
+OFFSETS: dict[str, list[Any]] = {
+    "numbers": [{"n": n} for n in (ONE, ONE, ONE + 1, -1, 0, 2**63 - 1, -(2**63))],
+    "a number that stays the same and one that does not": [{"file": TABLE, "size": ONE, "at": ONE + n} for n in range(4)],
+    "too large for 64 bits": [{"n": 1}, {"n": 2**63}, {"n": 3}],
+    "too large from the first": [{"n": 2**63}, {"n": 2**63 + 1}],
+    "a bool is no number": [{"n": True}, {"n": False}, {"n": 1}, {"n": 2}],
+    "a number, then something else": [{"n": 1}, {"n": 2}, {"n": 2.5}, {"n": None}, {"n": "2"}, {"n": [1]}],
+    "texts": [{"n": "a"}, {"n": "b"}],
+    "another order of keys": [{"a": 1, "b": 2}, {"b": 3, "a": 4}],
+    "more keys, and fewer": [{"a": 1}, {"a": 2, "b": 3}, {}],
+    "none here and there": [{"a": 1}, None, {"a": 2}],
+    "none at first": [None, {"a": 2}],
+    "none at all": [None, None],
+    "nothing in them": [{}, {}],
+    "ten keys": [{f"k{k}": k * n for k in range(10)} for n in range(3)],
+    "equal keys that are not the same object": [{"".join(["k", "ey"]): n} for n in range(3)],
+}
+
+
+@pytest.mark.parametrize("offsets", OFFSETS.values(), ids=OFFSETS)
+def test_each_record_of_a_list_has_its_own_offset_whatever_it_looks_like(send_loop: MakeLoop, offsets: list[Any]) -> None:
+    """The kinds of them are in the value's text as well: 1 is not True, and the order of keys is that of the topic's record."""
+    loop = send_loop()
+    count = len(offsets)
+    apart = [SourceRecord("t", b"v", source_partition={"row": row}, source_offset=offsets[row]) for row in range(count)]
+    together = [
+        SourceRecord("t", b"v", source_partition={"first": most}, source_offset=offsets[row])
+        for most in range(1, count + 1)
+        for row in range(most)
+    ]
+    for records in (apart, *([each for each in together if each.source_partition == {"first": n + 1}] for n in range(count))):
+        columns = _core.record_columns(records)
+        loop.queue_records(columns, columns.values)
+        hand_over(loop)
+        del records, columns
+
+    found = {repr(partition): repr(offset) for partition, offset in delivered(loop)}
+    wanted = {f"{{'row': {row}}}": repr(offset) for row, offset in enumerate(offsets)}
+    wanted |= {f"{{'first': {row + 1}}}": repr(offset) for row, offset in enumerate(offsets)}
+    assert found == wanted
+
+
 def test_a_record_that_is_too_large_is_named_and_stops_the_loop(send_loop: MakeLoop) -> None:
     loop = send_loop({"message.max.bytes": "1000"})
     send(loop, RecordBatch.lines("t", b"ok\n" + b"x" * 2000 + b"\nnext\n", source_partition=HERE, offsets=ByteOffsets(0)))
