@@ -153,7 +153,7 @@ class Worker:
     def of(self, future: Future[T]) -> T:
         """The answer to what the herder was asked."""
         self.turn()
-        return future.result(timeout=5)
+        return future.result(timeout=60)
 
     def shown(self, connector: str) -> ConnectorInfo:
         """How a connector is shown."""

@@ -204,7 +204,7 @@ def test_a_stop_without_a_broker_ends_in_time_and_says_what_is_not_delivered(
         command.send(signal.SIGTERM)
         told = time.monotonic()
         ended = command.wait()
-        assert time.monotonic() - told < 4
+        assert time.monotonic() - told < 30
     assert ended.code == 3, str(ended)
     assert "Stopped with records in flight; they will be read and sent again. in_flight=" in ended.err
     assert "could not deliver and flush all in time: seq-0, seq-1" in ended.err, str(ended)

@@ -119,7 +119,7 @@ def test_a_blocked_function_holds_up_neither_delivery_nor_the_stop(
     told = time.monotonic()
     ended = command.wait()
     assert ended.code == 0, str(ended)
-    assert time.monotonic() - told < 4
+    assert time.monotonic() - told < 30  # it sleeps for an hour
     assert "blocked does not end and is left behind" in ended.err
     assert "time.sleep(3600)" in ended.err
 

@@ -239,7 +239,7 @@ def test_a_second_ctrl_c_ends_at_once_and_the_next_run_still_loses_nothing(
     command.send(signal.SIGINT)
     command.until_says("Stopping: stopped by SIGINT")
     command.send(signal.SIGINT)
-    ended = command.wait(timeout_s=3)
+    ended = command.wait(timeout_s=30)
     assert ended.code == 3, str(ended)
     assert "Ending all at once. signal=SIGINT" in ended.err
     assert "a part will be sent again" in ended.err

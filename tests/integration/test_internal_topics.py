@@ -513,7 +513,7 @@ def test_with_the_broker_away_reads_go_on_by_themselves_and_writes_say_so(
     began = time.monotonic()
     for number in range(1000):
         statuses.put(TaskId("c", 0), StoredStatus(state="FAILED", worker_id="one", generation=number))
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 30  # were each to wait for the broker: 500 s
     until(lambda: configs.trouble is not None, "it is noticed that the broker is away")
     own.relay.mend()
     configs.put_connector("c", CONFIG)

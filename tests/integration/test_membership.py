@@ -145,7 +145,7 @@ def test_the_work_of_a_killed_member_runs_elsewhere_after_its_session(group):
     victim.process.kill()
 
     group.share(survivor)
-    assert time.monotonic() - killed < SESSION_MS / 1000 + 1
+    assert time.monotonic() - killed < SESSION_MS / 1000 + 10
     assert "lost" not in survivor.words
 
 

@@ -306,7 +306,7 @@ def test_a_failed_task_is_repaired_by_its_restart(rest: Rest, worker: Worker, fr
     begun = time.monotonic()
     rest.post("/connectors/a/tasks/0/restart")
     until(lambda: rest.states("a")[1] != ["FAILED"] and rest.states("a")[1] != ["RESTARTING"], "it runs again")
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 60
     assert rest.refused("POST", "/connectors/a/tasks/7/restart") == (404, "Task a-7 not found")
 
 
@@ -316,7 +316,7 @@ def test_a_failed_connector_is_repaired_by_its_restart(rest: Rest, worker: Worke
     assert rest.states("a") == ("FAILED", [])
     shown = rest.post("/connectors/a/restart", onlyFailed="true")
     assert shown["connector"]["state"] == "RESTARTING"
-    rest.until_states("a", "RUNNING", "RUNNING", timeout_s=10)
+    rest.until_states("a", "RUNNING", "RUNNING", timeout_s=60)
 
 
 # Plugins that block (B-list): only the question at hand fails

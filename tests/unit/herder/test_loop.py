@@ -11,7 +11,7 @@ from fastconnect.herder.refusals import RequestRefusedError
 from fastconnect.states import State, TaskId
 from fastconnect.supervisor.control import Command, Finish, FrameReader, Ping, Pong, Report, TaskStatus, frame
 
-WITHIN_S = 5
+WITHIN_S = 60
 
 
 class Running:

@@ -64,11 +64,11 @@ def test_a_process_that_is_stopped_is_killed_without_going_on(page: StatusPage) 
 
 
 def test_a_lease_that_is_prolonged_lets_a_blocked_process_live(page: StatusPage) -> None:
-    page.order(lease_until_ns=boottime_ns() + 1_000 * MS)
+    page.order(lease_until_ns=boottime_ns() + 2_500 * MS)
     pid = guarded(page, lambda: time.sleep(60))
-    until = boottime_ns() + 1_300 * MS
+    until = boottime_ns() + 2_800 * MS
     while boottime_ns() < until:
-        page.order(lease_until_ns=boottime_ns() + 1_000 * MS)
+        page.order(lease_until_ns=boottime_ns() + 2_500 * MS)
         time.sleep(0.005)
     assert os.waitpid(pid, os.WNOHANG) == (0, 0)
     assert not page.was_killed_by_lease
@@ -82,10 +82,10 @@ def test_a_process_that_ends_before_was_not_killed_by_its_lease(page: StatusPage
 
 
 def test_a_lease_that_is_taken_away_lets_the_process_live(page: StatusPage) -> None:
-    page.order(lease_until_ns=boottime_ns() + 1_000 * MS)
+    page.order(lease_until_ns=boottime_ns() + 2_500 * MS)
     pid = guarded(page, lambda: time.sleep(60))
     page.order(lease_until_ns=0)
-    until = boottime_ns() + 1_300 * MS
+    until = boottime_ns() + 2_800 * MS
     while boottime_ns() < until:
         assert os.waitpid(pid, os.WNOHANG) == (0, 0)
         time.sleep(0.005)
