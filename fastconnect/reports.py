@@ -22,6 +22,9 @@ KIND_EVENT = 2
 KIND_TOPIC = 3
 """Kinds of ring entries."""
 
+WAITING = "waiting"
+"""So begins the reason of a RUNNING task that lacks a broker or a topic just now; such a reason is shown to users."""
+
 REASON_BYTES = 2_000
 TRACE_BYTES = 8_000
 """Longer texts are cut: a ring of 64 KiB should hold a few of them. A trace is cut at its beginning, its end says more."""

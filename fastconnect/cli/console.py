@@ -15,6 +15,7 @@ from fastconnect import logs
 from fastconnect.cli.progress import Progress, Rates, count_text, plural, seconds_text, size_text, state_counts, summed
 from fastconnect.herder.snapshot import Snapshot, TaskInfo, View
 from fastconnect.logs import facts
+from fastconnect.reports import WAITING
 from fastconnect.states import State
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ def _add_row(table: Table, name: str, task: TaskInfo | None, numbers: Progress) 
 def _troubles(snapshot: Snapshot) -> list[str]:
     troubles = [f"{each.name}: {each.reason}" for each in snapshot.connectors if each.reason]
     for task in snapshot.tasks:
-        if task.reason and (task.state in {State.FAILED, State.RESTARTING} or task.reason.startswith("waiting")):
+        if task.reason and (task.state in {State.FAILED, State.RESTARTING} or task.reason.startswith(WAITING)):
             wait = f" (starts again in {task.next_start_ms} ms)" if task.next_start_ms else ""
             troubles.append(f"{task.id}: {task.reason}{wait}")
     return troubles

@@ -13,7 +13,7 @@ from fastconnect.api.task import SinkTask, SourceTask
 from fastconnect.config.worker import WorkerConfig
 from fastconnect.errors import ConnectError, RetriableError
 from fastconnect.logs import facts
-from fastconnect.reports import TaskChannel, TaskSpec
+from fastconnect.reports import WAITING, TaskChannel, TaskSpec
 from fastconnect.states import State
 from fastconnect.task.waiting import Orders
 
@@ -51,7 +51,7 @@ def connect(client: SendLoop | FetchLoop, worker: WorkerConfig, channel: TaskCha
                 ) from error
             if not said and (client.last_error or waited_ms > REASON_WAIT_MS):
                 logger.warning("No broker answers yet; trying on. %s", reason)
-                channel.tell_state(State.RUNNING, f"waiting for a broker: {reason}")
+                channel.tell_state(State.RUNNING, f"{WAITING} for a broker: {reason}")
                 said = True
             channel.page.beat()
             orders.wait(200)
@@ -67,7 +67,7 @@ def plain(complaint: str) -> str:
 
 
 def _what_to_check(reason: str) -> str:
-    if "uthentication" in reason:
+    if "authentication" in reason.lower():
         return "look at the user and password, or the certificate, that security.protocol, sasl.* and ssl.* give this client"
     return "check the address, and that the broker runs"
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from fastconnect.logs import facts
-from fastconnect.reports import TaskChannel
+from fastconnect.reports import WAITING, TaskChannel
 from fastconnect.states import State
 from fastconnect.task.connecting import plain
 
@@ -71,7 +71,7 @@ class Silence:
             what = f"no broker has acknowledged a record for {now - self._since:.0f} s{about}"
             logger.warning("Waiting: %s. Nothing is lost.", what, extra=facts(records_in_flight=in_flight))
             if self._running():
-                self._channel.tell_state(State.RUNNING, f"waiting: {what}")
+                self._channel.tell_state(State.RUNNING, f"{WAITING}: {what}")
 
     def _end(self, now: float) -> None:
         if not self._said or self._since is None:

@@ -64,7 +64,6 @@ class Membership:
         self._again_s = topics_again_ms / 1000
         self._pattern = topics if isinstance(topics, re.Pattern) else None
         self._subscribed: list[str] | None = None
-        self._missing: list[str] = []
         self._misses = 0
         self._unknown = False
         self.look_at = 0.0
@@ -92,14 +91,13 @@ class Membership:
             return
         self._unknown = False
         if self._pattern is None:
-            self._missing = [topic for topic in self._topics if topic not in existing]
-            found = not self._missing
+            missing = [topic for topic in self._topics if topic not in existing]
         else:
             wanted = sorted(name for name in existing if _is_read(self._pattern, name))
             if wanted != self._subscribed:
                 self._subscribe(wanted, before)
-            found = bool(wanted)
-        self.look_at = self._after_look(found=found)
+            missing = [] if wanted else [f"any that matches {self._pattern.pattern}"]
+        self.look_at = self._after_look(missing)
 
     def _subscribe(self, wanted: list[str], before: Callable[[list[str]], None]) -> None:
         logger.info("Reading topics.", extra=facts(topics=",".join(wanted)))
@@ -110,19 +108,19 @@ class Membership:
             self._fetch_loop.unsubscribe()
         self._subscribed = wanted
 
-    def _after_look(self, *, found: bool) -> float:
-        """When to look again at the topics, now that all that is to be read was found, or something was not."""
+    def _after_look(self, missing: Sequence[str]) -> float:
+        """When to look again at the topics, now that these of what is to be read were not found."""
         now = time.monotonic()
-        if found:
-            if self._misses > SAY_MISSING_AFTER:
+        if not missing:
+            if self._misses >= SAY_MISSING_AFTER:
                 logger.info("What is to be read exists now.")
             self._misses = 0
             return now + self._again_s if self._pattern is not None else float("inf")
         self._misses += 1
         if self._misses == SAY_MISSING_AFTER:
-            what = ",".join(self._missing) if self._pattern is None else f"any that matches {self._pattern.pattern}"
             logger.warning(
-                "A topic to read does not exist, or may not be seen; it is read as soon as it does.", extra=facts(topics=what)
+                "A topic to read does not exist, or may not be seen; it is read as soon as it does.",
+                extra=facts(topics=",".join(missing)),
             )
         wait_s = MISSING_WAITS_S[min(self._misses, len(MISSING_WAITS_S) - 1)]
         return now + (wait_s if self._pattern is None else min(wait_s, self._again_s))

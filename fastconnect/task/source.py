@@ -14,7 +14,7 @@ from fastconnect.api.record import EndOfData, Polled, RecordBatch, SourceRecord
 from fastconnect.api.task import SourceTask
 from fastconnect.errors import RetriableError, SendError
 from fastconnect.logs import facts
-from fastconnect.reports import TaskChannel
+from fastconnect.reports import WAITING, TaskChannel
 from fastconnect.states import State, TargetState
 from fastconnect.task.delivered import Delivered
 from fastconnect.task.offsets import OffsetFlusher
@@ -206,7 +206,7 @@ class SourceLoop:
                     ) from error
                 if waited_s > SAY_AFTER_S and said is not type(error):  # again where it waits for something else by now
                     logger.warning("Sending has to wait. %s", error)
-                    self.channel.tell_state(State.RUNNING, f"waiting: {error}")
+                    self.channel.tell_state(State.RUNNING, f"{WAITING}: {error}")
                     said = type(error)
                 self.page.beat()
                 self.orders.wait(TOPIC_AGAIN_LATER_MS if waited_s > SAY_AFTER_S else TOPIC_AGAIN_MS)

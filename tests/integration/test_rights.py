@@ -40,7 +40,7 @@ _free = iter(USERS)
 
 
 class User:
-    """A user of the broker, who may do nothing yet, and the commands that he starts."""
+    """A user of the broker, who may do nothing yet, and the commands that are started as that user."""
 
     def __init__(self, name: str, broker: OwnBroker, shell: Shell) -> None:
         self.name = name
@@ -78,7 +78,7 @@ class User:
         return ended.err
 
     def worker_file(self, **more: str) -> str:
-        """Write a worker file for him; keys have `_` for `.`."""
+        """Write a worker file for the user; keys have `_` for `.`."""
         clients = {
             f"{client}.{key}": value for client in ("producer", "consumer", "admin") for key, value in self.settings.items()
         }

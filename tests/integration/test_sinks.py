@@ -231,7 +231,9 @@ def committed(bootstrap: str, group: str, topic: str) -> int:
     return int(found.offset)
 
 
-def test_a_killed_task_is_back_in_its_group_within_a_second(run: Shell, topics: Topics, kafka: str, fresh_topic: str) -> None:
+def test_a_killed_task_is_back_in_its_group_before_the_end_of_its_session(
+    run: Shell, topics: Topics, kafka: str, fresh_topic: str
+) -> None:
     topics.create(fresh_topic, 1)
     out = run.folder / "out"
     command = run.start(

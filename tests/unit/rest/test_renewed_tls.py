@@ -25,6 +25,16 @@ def authorities(tmp_path: Path) -> tuple[Authority, Authority]:
     return Authority(tmp_path / "old"), Authority(tmp_path / "new")
 
 
+@pytest.fixture(autouse=True)
+def files_are_looked_at_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "LOOK_AT_FILES_S", 0.01)
+
+
+def serve_with(serve: Callable[..., RestServer], pem: Path, **more: str) -> str:
+    """The address of a server that has its certificate in this file."""
+    return serve(listeners="https://127.0.0.1:0", ssl_keystore_type="PEM", ssl_keystore_location=str(pem), **more).url
+
+
 def greets(url: str, trusted: Authority, shown: Authority | None = None) -> bool:
     """Whether a client comes through that trusts one authority, and shows the certificate of the same or of another one."""
     context = ssl.create_default_context(cafile=str(trusted.ca))
@@ -43,17 +53,11 @@ def greets(url: str, trusted: Authority, shown: Authority | None = None) -> bool
 
 
 def test_a_renewed_certificate_is_used_without_a_restart(
-    serve: Callable[..., RestServer],
-    authorities: tuple[Authority, Authority],
-    tmp_path: Path,
-    until: Until,
-    monkeypatch: pytest.MonkeyPatch,
+    serve: Callable[..., RestServer], authorities: tuple[Authority, Authority], tmp_path: Path, until: Until
 ) -> None:
-    monkeypatch.setattr(server, "LOOK_AT_FILES_S", 0.01)
     old, new = authorities
     pem = tmp_path / "used.pem"
-    shutil.copy(old.pem, pem)
-    url = serve(listeners="https://127.0.0.1:0", ssl_keystore_type="PEM", ssl_keystore_location=str(pem)).url
+    url = serve_with(serve, shutil.copy(old.pem, pem))
     assert greets(url, old)
     assert not greets(url, new)
     pem.write_text("half of it")
@@ -68,14 +72,11 @@ def test_what_is_no_certificate_is_told_and_the_one_before_stays(
     authorities: tuple[Authority, Authority],
     tmp_path: Path,
     until: Until,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(server, "LOOK_AT_FILES_S", 0.01)
     old, _ = authorities
     pem = tmp_path / "used.pem"
-    shutil.copy(old.pem, pem)
-    url = serve(listeners="https://127.0.0.1:0", ssl_keystore_type="PEM", ssl_keystore_location=str(pem)).url
+    url = serve_with(serve, shutil.copy(old.pem, pem))
     pem.write_text("no certificate")
     until(lambda: f"{pem} cannot be used for https" in caplog.text, what="the log says it")
     assert greets(url, old)
@@ -83,24 +84,13 @@ def test_what_is_no_certificate_is_told_and_the_one_before_stays(
 
 
 def test_clients_of_a_new_authority_come_in_and_those_of_the_old_one_no_more(
-    serve: Callable[..., RestServer],
-    authorities: tuple[Authority, Authority],
-    tmp_path: Path,
-    until: Until,
-    monkeypatch: pytest.MonkeyPatch,
+    serve: Callable[..., RestServer], authorities: tuple[Authority, Authority], tmp_path: Path, until: Until
 ) -> None:
-    monkeypatch.setattr(server, "LOOK_AT_FILES_S", 0.01)
     old, new = authorities
     trusted = tmp_path / "trusted.pem"
     shutil.copy(old.ca, trusted)
-    url = serve(
-        listeners="https://127.0.0.1:0",
-        ssl_keystore_type="PEM",
-        ssl_keystore_location=str(old.pem),
-        ssl_truststore_type="PEM",
-        ssl_truststore_location=str(trusted),
-        ssl_client_auth="required",
-    ).url
+    wanted = {"ssl_truststore_type": "PEM", "ssl_truststore_location": str(trusted), "ssl_client_auth": "required"}
+    url = serve_with(serve, old.pem, **wanted)
     assert greets(url, old, shown=old)
     assert not greets(url, old, shown=new)
     shutil.copy(new.ca, trusted)

@@ -640,18 +640,6 @@ def test_empty_rebalances_call_nothing(rig: MakeRig) -> None:
     assert under_test.task.calls == []
 
 
-def test_a_failure_of_open_fails_the_task(rig: MakeRig) -> None:
-    under_test = rig(A)
-
-    def fail(partitions: Sequence[TopicPartition]) -> None:
-        raise ValueError("cannot open")
-
-    under_test.task.on_open = fail
-    under_test.turns(nothing, nothing)
-    with pytest.raises(ValueError, match="cannot open"):
-        under_test.run()
-
-
 def test_a_failure_of_close_fails_the_task(rig: MakeRig) -> None:
     under_test = rig(A)
     failures = iter([True])
@@ -667,7 +655,7 @@ def test_a_failure_of_close_fails_the_task(rig: MakeRig) -> None:
 
 
 @pytest.mark.parametrize("last_try", [pytest.param(True, id="last try"), pytest.param(False, id="it comes back")])
-def test_a_failed_task_gives_up_its_place_in_the_group_unless_it_comes_back(rig: MakeRig, last_try: bool) -> None:
+def test_a_failure_of_open_fails_the_task_which_leaves_its_group_unless_it_comes_back(rig: MakeRig, last_try: bool) -> None:
     under_test = rig(A, last_try=last_try)
 
     def fail(partitions: Sequence[TopicPartition]) -> None:
