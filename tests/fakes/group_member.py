@@ -179,9 +179,21 @@ class MemberProcess:
         self.process.stdin.close()
         return self.process.wait(10) == 0
 
-    def is_told(self, word: str, times: int = 1) -> None:
-        """Wait until it was told this, so often."""
-        until(lambda: sum(each["told"] == word for each in self.told) >= times, f"the member is told that it is {word}")
+    def is_told(self, word: str) -> None:
+        """Wait until it was told this."""
+        until(lambda: any(each["told"] == word for each in self.told), f"the member is told that it is {word}")
+
+    def is_given_work(self, since: int = 0) -> None:
+        """Wait until it has something to run, by what it was told from this word on.
+
+        It may be told before that it has nothing yet, while others stop it; or not, if they have stopped it before the
+        member has asked for its share.
+        """
+        nothing = str(NOTHING)
+        until(
+            lambda: any(each["told"] == "assigned" and each["what"] != nothing for each in self.told[since:]),
+            "the member is given work",
+        )
 
     def _read(self) -> None:
         assert self.process.stdout is not None

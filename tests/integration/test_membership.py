@@ -153,14 +153,14 @@ def test_one_that_was_stopped_for_longer_than_its_session_stops_its_work_before_
     survivor = group.worker("w1")
     sleeper = group.process("w2")
     until(lambda: len(survivor.work.tasks) == 4, "the work is shared")
-    sleeper.is_told("assigned", 2)
+    sleeper.is_given_work()
     os.kill(sleeper.process.pid, signal.SIGSTOP)
     group.share(survivor)
     before = len(sleeper.told)
 
     os.kill(sleeper.process.pid, signal.SIGCONT)
 
-    sleeper.is_told("assigned", 3)
+    sleeper.is_given_work(since=before)
     assert sleeper.told[before]["told"] == "lost"
     until(lambda: len(survivor.work.tasks) == 4, "the work is shared again")
 
