@@ -42,13 +42,20 @@ echo "Three workers: $urls (logs in $log)"
 export FASTCONNECT_URL="$urls"
 fastconnect create --retry-for 60 --wait --set name=example-numbers --set connector.class=SequenceSource \
     --set topic=example-numbers --set tasks.max=3 --set rate=100
-# The workers that have joined last have their share, too.
-until fastconnect connectors | grep -q '3 RUNNING' && fastconnect status example-numbers | grep -q ":$((port + 2))"; do sleep 1; done
-fastconnect status example-numbers
+
+now=
+runs_on() { # whether all three tasks run, one of them on the worker at this port; $now is what was said of them
+    now=$(fastconnect status example-numbers) || return 1
+    [ "$(echo "$now" | grep -c '^task .*RUNNING')" = 3 ] && echo "$now" | grep -q "^task .*:$1"
+}
+
+# The worker that has joined last has its share, too.
+until runs_on $((port + 2)); do sleep 1; done
+echo "$now"
 
 echo "The first worker is killed (kill -9) ..."
 kill -9 "$first"
-until fastconnect connectors | grep -q '3 RUNNING' && ! fastconnect status example-numbers | grep -q ":$port"; do sleep 1; done
+until runs_on $((port + 1)) && ! echo "$now" | grep -q ":$port"; do sleep 1; done
 echo "... and its tasks run elsewhere:"
-fastconnect status example-numbers
+echo "$now"
 fastconnect delete example-numbers --yes
